@@ -1,0 +1,163 @@
+"""Circuits against matrix exponentials, Cirq's own counts, the sector engine and qsim."""
+
+import re
+
+import cirq
+import numpy as np
+import pytest
+import scipy.linalg
+from dense_twin import anti_hermitian, dense_state, embed
+
+from vqe_prune.ansatz.rotation import Ansatz, Excitation, Rotation
+from vqe_prune.ansatz.ucc import uccsd
+from vqe_prune.circuit import (
+    Gate,
+    ansatz_gates,
+    cancel_neighbours,
+    count_resources,
+    excitation_gates,
+    to_cirq,
+    to_qasm,
+    write_circuit,
+)
+from vqe_prune.engine.determinants import Sector, SectorHamiltonian
+from vqe_prune.engine.qsim import qsim_energy, sector_state
+from vqe_prune.engine.sector import SectorEngine
+
+EXCITATIONS = [
+    Excitation((2,), (0,)),
+    Excitation((6,), (0,)),
+    Excitation((1,), (7,)),
+    Excitation((4, 5), (0, 1)),
+    Excitation((4, 7), (0, 1)),
+    Excitation((6, 3), (2, 1)),
+    Excitation((7, 4), (1, 0)),
+    Excitation((4, 6), (0, 2)),
+    Excitation((6, 4), (0, 2)),
+    Excitation((1, 7), (5, 3)),
+    Excitation((4, 5, 6), (0, 1, 2)),
+]
+
+
+def unitary(gates: list[Gate], n_qubits: int) -> np.ndarray:
+    return to_cirq(gates).unitary(
+        qubit_order=cirq.LineQubit.range(n_qubits), qubits_that_should_be_present=cirq.LineQubit.range(n_qubits)
+    )
+
+
+@pytest.mark.parametrize("excitation", EXCITATIONS, ids=lambda e: e.label)
+def test_gates_are_the_matrix_exponential(excitation: Excitation) -> None:
+    angle = 0.7316
+    exact = scipy.linalg.expm(angle * anti_hermitian(excitation, 8).toarray())
+    found = unitary(excitation_gates(excitation, angle), 8)
+    assert np.abs(found - exact).max() < 1e-10  # double precision, 13 to 200 gates
+
+
+@pytest.mark.parametrize("excitation", EXCITATIONS, ids=lambda e: e.label)
+@pytest.mark.parametrize("filled", [(), (3,), (2, 3)])
+def test_quiet_qubits_cost_no_gate_and_keep_the_sign(excitation: Excitation, filled: tuple[int, ...]) -> None:
+    angle, acted_on = -0.41, set(excitation.spin_orbitals)
+    gates = excitation_gates(excitation, angle, acted_on=acted_on, occupied=filled)
+    assert {qubit for gate in gates for qubit in gate.qubits} <= acted_on
+    indices = np.arange(2**8)
+    quiet = [q for q in range(8) if q not in acted_on]
+    right = np.all([(indices >> (7 - q) & 1) == (q in filled) for q in quiet], axis=0)
+    exact = scipy.linalg.expm(angle * anti_hermitian(excitation, 8).toarray())
+    assert np.abs((unitary(gates, 8) - exact)[np.ix_(right, right)]).max() < 1e-10  # double precision
+
+
+def test_two_qubit_gates_of_each_kind() -> None:
+    def count(excitation: Excitation) -> int:
+        return count_resources(excitation_gates(excitation, 0.3)).n_two_qubit_gates
+
+    assert count(Excitation((1,), (7,))) == 2 + 2 * (5 - 1) + 2  # a Givens rotation, five qubits in between
+    assert count(Excitation((4, 5), (0, 1))) == 13
+    assert count(Excitation((6, 5), (0, 1))) == 13  # neighbours: nothing lies between 0 and 1, nor between 5 and 6
+    assert count(Excitation((4, 7), (0, 1))) == 13 + 2 * (2 - 1) + 2
+
+
+def test_neighbouring_inverses_cancel_and_nothing_else() -> None:
+    first, second = Gate("cx", (0, 1)), Gate("cz", (1, 2))
+    assert cancel_neighbours([first, first]) == []
+    assert cancel_neighbours([first, Gate("cx", (1, 0))]) == [first, Gate("cx", (1, 0))]
+    assert cancel_neighbours([first, second, first]) == [first, second, first]
+    assert cancel_neighbours([first, second, Gate("cz", (2, 1)), first]) == []
+    assert cancel_neighbours([first, Gate("x", (2,)), first]) == [Gate("x", (2,))]
+    ansatz = uccsd(3, 1, 1)
+    angles = np.random.default_rng(5).normal(size=ansatz.n_parameters)
+    plain = [g for r, t in zip(ansatz.rotations, angles, strict=True) for g in excitation_gates(r.generator, t)]
+    shorter = cancel_neighbours(plain)
+    assert len(shorter) < len(plain)
+    assert np.abs(unitary(shorter, 6) - unitary(plain, 6)).max() < 1e-12  # double precision, 100 gates
+
+
+def random_problem(seed: int) -> tuple[SectorHamiltonian, Ansatz, np.ndarray, tuple[int, ...]]:
+    rng = np.random.default_rng(seed)
+    n = 4
+    sector = Sector(n_orbitals=n, n_alpha=2, n_beta=1)
+    one = rng.normal(size=(n, n))
+    two = rng.normal(size=(n, n, n, n))
+    for axes in ((1, 0, 2, 3), (0, 1, 3, 2), (2, 3, 0, 1)):
+        two = two + two.transpose(axes)
+    hamiltonian = SectorHamiltonian(
+        sector=sector, constant=0.5, one_body=one + one.T, two_body=two, irreps=np.zeros(n, dtype=np.int64)
+    )
+    ansatz = uccsd(n, 2, 1)
+    return hamiltonian, ansatz, rng.normal(size=ansatz.n_parameters), (0, 1, 2)
+
+
+def test_whole_circuit_is_the_engine_state_on_cirq_and_on_qsim() -> None:
+    hamiltonian, ansatz, angles, occupied = random_problem(1)
+    engine = SectorEngine(hamiltonian=hamiltonian, ansatz=ansatz)
+    state = engine.state(angles)
+    gates = ansatz_gates(ansatz, angles, occupied)
+    vector = cirq.Simulator(dtype=np.complex128).simulate(to_cirq(gates)).final_state_vector
+    assert np.abs(vector - embed(state, hamiltonian.sector)).max() < 1e-10  # double precision, 400 gates
+    assert np.abs(vector - dense_state(ansatz, angles, occupied, 8)).max() < 1e-10
+    found, leaked = sector_state(gates, hamiltonian.sector, occupied)
+    assert np.abs(found - state).max() < 1e-5  # single precision
+    assert leaked < 1e-5
+    energy, _ = qsim_energy(gates, hamiltonian, occupied)
+    assert energy == pytest.approx(engine.energy(angles), abs=1e-4)  # single precision, ||H|| of 50
+
+
+def test_quiet_qubits_are_not_simulated() -> None:
+    hamiltonian, _, _, occupied = random_problem(2)
+    ansatz = Ansatz(name="one", rotations=(Rotation(Excitation((4,), (0,)), 0),), n_parameters=1)
+    gates = ansatz_gates(ansatz, np.array([0.6]), occupied)
+    assert count_resources(gates).n_qubits == 2
+    found, leaked = sector_state(gates, hamiltonian.sector, occupied)
+    state = SectorEngine(hamiltonian=hamiltonian, ansatz=ansatz).state(np.array([0.6]))
+    assert np.abs(found - state).max() < 1e-6  # single precision, few gates
+    assert leaked < 1e-6
+    bare = Ansatz(name="none", rotations=(), n_parameters=0)
+    energy, _ = qsim_energy(ansatz_gates(bare, np.zeros(0), occupied), hamiltonian, occupied)
+    assert energy == pytest.approx(SectorEngine(hamiltonian=hamiltonian, ansatz=bare).energy(np.zeros(0)), abs=1e-12)
+
+
+def test_counts_are_those_of_cirq() -> None:
+    _, ansatz, angles, occupied = random_problem(3)
+    gates = ansatz_gates(ansatz, angles, occupied)
+    circuit = to_cirq(gates)
+    resources = count_resources(gates)
+    assert resources.depth == len(circuit)
+    assert resources.n_two_qubit_gates == sum(len(op.qubits) == 2 for op in circuit.all_operations())
+    assert resources.n_qubits == 8
+
+
+def test_files_hold_the_same_circuit(tmp_path) -> None:
+    _, ansatz, angles, occupied = random_problem(4)
+    gates = ansatz_gates(ansatz, angles, occupied)
+    write_circuit(gates, tmp_path / "c.json", tmp_path / "c.qasm")
+    assert cirq.read_json(tmp_path / "c.json") == to_cirq(gates)
+    text = (tmp_path / "c.qasm").read_text()
+    found = [float(angle) for angle in re.findall(r"r[xyz]\((.*?)\)", text)]
+    assert found == [gate.angle for gate in gates if gate.angle is not None]
+    assert text == to_qasm(gates)
+    from cirq.contrib.qasm_import import circuit_from_qasm
+
+    read = circuit_from_qasm(text)
+    names = [f"q_{k}" for k in range(8)]
+    state = cirq.Simulator(dtype=np.complex128).simulate(read, qubit_order=[cirq.NamedQubit(n) for n in names])
+    expected = cirq.Simulator(dtype=np.complex128).simulate(to_cirq(gates))
+    assert np.abs(state.final_state_vector - expected.final_state_vector).max() < 1e-10  # double precision

@@ -1,0 +1,1 @@
+"""Ansätze as lists of rotations, and what builds them."""

@@ -1,0 +1,287 @@
+"""From rotations to gates: few-CNOT circuits of excitations under Jordan-Wigner, their counts, and their export.
+
+Qubit k is spin orbital k, qubit 0 the most significant as in Cirq. Gates are plain tuples, so that counting them needs
+no Cirq; `to_cirq` makes the same circuit of Cirq gates. No circuit here has a global phase.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import pairwise, product
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vqe_prune.ansatz.rotation import Ansatz, Excitation
+from vqe_prune.run_folder import write_atomically
+
+if TYPE_CHECKING:
+    import cirq
+
+HALF_PI = np.pi / 2
+
+
+class Gate(NamedTuple):
+    """One gate.
+
+    Attributes:
+        name: x, h, s, sdg, rx, ry, rz, cx (control first) or cz.
+        qubits: The qubits it acts on.
+        angle: Of rx, ry, rz in radian, rz(t) = exp(-i t Z / 2); None for the others.
+
+    """
+
+    name: str
+    qubits: tuple[int, ...]
+    angle: float | None = None
+
+
+class Resources(NamedTuple):
+    """What a circuit costs.
+
+    Attributes:
+        n_two_qubit_gates: Gates on two qubits.
+        depth: Moments when every gate starts as early as its qubits allow, all gates counted.
+        n_qubits: Qubits that a gate other than the reference's X acts on.
+
+    """
+
+    n_two_qubit_gates: int
+    depth: int
+    n_qubits: int
+
+
+def ansatz_gates(ansatz: Ansatz, angles: NDArray[np.float64], reference_occupied: Sequence[int]) -> list[Gate]:
+    """Build the circuit of an ansatz on its reference determinant.
+
+    Rotations whose angle is zero are built like the others, so that counts depend on the structure alone.
+
+    Args:
+        ansatz: Excitation rotations.
+        angles: Parameters, radian; shape (n_parameters,).
+        reference_occupied: Spin orbitals that the reference fills.
+
+    Returns:
+        X on the filled spin orbitals, then the rotations, neighbouring inverse gates cancelled.
+
+    """
+    acted_on = acted_on_qubits(ansatz)
+    occupied = set(reference_occupied)
+    gates = [Gate("x", (qubit,)) for qubit in sorted(occupied)]
+    for rotation, angle in zip(ansatz.rotations, ansatz.rotation_angles(angles), strict=True):
+        gates += excitation_gates(rotation.generator, float(angle), acted_on=acted_on, occupied=occupied)
+    return cancel_neighbours(gates)
+
+
+def acted_on_qubits(ansatz: Ansatz) -> set[int]:
+    """Return the qubits whose occupation some rotation changes; the others keep the reference's."""
+    return {qubit for rotation in ansatz.rotations for qubit in rotation.generator.spin_orbitals}
+
+
+def excitation_gates(
+    excitation: Excitation,
+    angle: float,
+    *,
+    acted_on: Collection[int] | None = None,
+    occupied: Collection[int] = (),
+) -> list[Gate]:
+    """Build exp(angle (T - T^dagger)) of a fermionic excitation under Jordan-Wigner.
+
+    A single excitation is a Givens rotation of 2 CX, a double one takes 13 two-qubit gates; the fermionic sign, the
+    parity of the qubits in between, is collected by a CX staircase and flips the rotation through one CZ on each side.
+    Higher excitations are products of Pauli rotations.
+
+    Args:
+        excitation: The generator.
+        angle: Radian.
+        acted_on: Qubits that change somewhere in the circuit, default all; the others have a fixed occupation, which
+            becomes a sign of the angle and costs no gate.
+        occupied: Filled qubits among those that do not change.
+
+    Returns:
+        The gates, first one first.
+
+    Reference: Y. S. Yordanov, D. R. M. Arvidsson-Shukur, C. H. W. Barnes, Efficient quantum circuits for quantum
+        computational chemistry, arXiv 2005.14475, for the structure; our double excitation conditions its rotation on
+        a Gray code and merges the last CZ into a CX.
+
+    """
+    between = _between(excitation.spin_orbitals)
+    quiet = [] if acted_on is None else [qubit for qubit in between if qubit not in acted_on]
+    between = [qubit for qubit in between if qubit not in quiet]
+    angle *= _operator_sign(excitation) * (-1) ** sum(qubit in occupied for qubit in quiet)
+    if len(excitation.created) == 1:
+        core = _single(excitation.annihilated[0], excitation.created[0], angle)
+    elif len(excitation.created) == 2:
+        core = _double(excitation.annihilated, excitation.created, angle)
+    else:
+        return _pauli_product(excitation, angle, between)
+    if not between:
+        return core
+    staircase = [Gate("cx", pair) for pair in pairwise(between)]
+    flip = Gate("cz", (between[-1], excitation.annihilated[0]))  # Z on one of its qubits reverses the rotation
+    return [*staircase, flip, *core, flip, *reversed(staircase)]
+
+
+def _between(spin_orbitals: Sequence[int]) -> list[int]:
+    """Qubits of the Z strings: between the first and second, the third and fourth ... of the ascending qubits."""
+    pairs = zip(spin_orbitals[0::2], spin_orbitals[1::2], strict=True)
+    return [qubit for low, high in pairs for qubit in range(low + 1, high) if qubit not in spin_orbitals]
+
+
+def _operator_sign(excitation: Excitation) -> int:
+    """Sign of T on the determinant that fills just its annihilated spin orbitals."""
+    filled, sign = set(excitation.annihilated), 1
+    for orbital in excitation.annihilated:
+        filled.remove(orbital)
+        sign *= (-1) ** sum(other < orbital for other in filled)
+    for orbital in reversed(excitation.created):
+        sign *= (-1) ** sum(other < orbital for other in filled)
+        filled.add(orbital)
+    return sign
+
+
+def _single(source: int, target: int, angle: float) -> list[Gate]:
+    """exp(i angle/2 (Y_s X_t - X_s Y_t)): local Cliffords make XX and ZZ of the strings, one CX pair rotates both."""
+    return [
+        Gate("sdg", (source,)),
+        Gate("rx", (source,), -HALF_PI),
+        Gate("rx", (target,), HALF_PI),
+        Gate("cx", (source, target)),
+        Gate("rx", (source,), -angle),
+        Gate("rz", (target,), angle),
+        Gate("cx", (source, target)),
+        Gate("rx", (source,), HALF_PI),
+        Gate("s", (source,)),
+        Gate("rx", (target,), -HALF_PI),
+    ]
+
+
+def _double(sources: Sequence[int], targets: Sequence[int], angle: float) -> list[Gate]:
+    """|1100> <-> |0011>: three CX leave one qubit to turn where i = 1, j = 0 and b = 0.
+
+    That condition is (1 - Z_i)(1 + Z_j)(1 + Z_b) / 8, so the rotation is eight of Y_a Z_S with angle/4 each; CZ gates
+    in Gray code order walk through the sets S. The last CZ and the CX after it make one controlled Y up to S gates.
+    """
+    (i, j), (a, b) = sources, targets
+    gates = [Gate("cx", (i, j)), Gate("cx", (a, b)), Gate("cx", (a, i))]
+    negative = False
+    for control in (j, b, j, i, j, b, j, i):
+        gates += [Gate("ry", (a,), -angle / 4 if negative else angle / 4), Gate("cz", (control, a))]
+        negative ^= control == i
+    gates.pop()
+    gates += [Gate("sdg", (i,)), Gate("cx", (a, i)), Gate("s", (i,)), Gate("sdg", (a,))]
+    return [*gates, Gate("cx", (a, b)), Gate("cx", (i, j))]
+
+
+def _pauli_product(excitation: Excitation, angle: float, between: Sequence[int]) -> list[Gate]:
+    """T - T^dagger = sum of i 2 Im(c) P over its X/Y strings, which commute; one ladder each."""
+    qubits = [*excitation.created, *excitation.annihilated]
+    raising = [-1j] * len(excitation.created) + [1j] * len(excitation.annihilated)  # (X -+ iY) / 2
+    gates: list[Gate] = []
+    for letters in product("XY", repeat=len(qubits)):
+        weight = 1.0 + 0j
+        for letter, factor in zip(letters, raising, strict=True):
+            weight *= 0.5 * (factor if letter == "Y" else 1.0)
+        if abs(weight.imag) > 0:
+            gates += _pauli_ladder(dict(zip(qubits, letters, strict=True)), between, -4.0 * angle * weight.imag)
+    return gates
+
+
+def _pauli_ladder(letters: Mapping[int, str], between: Sequence[int], angle: float) -> list[Gate]:
+    """exp(-i angle/2 P) with Z on the qubits in between."""
+    into, back = [], []
+    for qubit, letter in letters.items():
+        into.append(Gate("h", (qubit,)) if letter == "X" else Gate("rx", (qubit,), HALF_PI))
+        back.append(Gate("h", (qubit,)) if letter == "X" else Gate("rx", (qubit,), -HALF_PI))
+    chain = sorted([*letters, *between])
+    ladder = [Gate("cx", pair) for pair in pairwise(chain)]
+    return [*into, *ladder, Gate("rz", (chain[-1],), angle), *reversed(ladder), *back]
+
+
+_SELF_INVERSE = frozenset({"x", "h", "cx", "cz"})
+
+
+def cancel_neighbours(gates: Iterable[Gate]) -> list[Gate]:
+    """Remove pairs of equal self-inverse gates with no other gate between them on their qubits; one linear pass."""
+    kept: list[Gate | None] = []
+    last: dict[int, list[int]] = {}  # positions in `kept` of the gates on each qubit, cancelled ones taken off
+    for gate in gates:
+        stacks = [last.setdefault(qubit, []) for qubit in gate.qubits]
+        tops = {stack[-1] if stack else -1 for stack in stacks}
+        top = tops.pop()
+        if not tops and top >= 0 and gate.name in _SELF_INVERSE and _same(kept[top], gate):
+            kept[top] = None
+            for stack in stacks:
+                stack.pop()
+            continue
+        for stack in stacks:
+            stack.append(len(kept))
+        kept.append(gate)
+    return [gate for gate in kept if gate is not None]
+
+
+def _same(first: Gate | None, second: Gate) -> bool:
+    if first is None or first.name != second.name:
+        return False
+    if second.name == "cz":
+        return set(first.qubits) == set(second.qubits)
+    return first.qubits == second.qubits
+
+
+def count_resources(gates: Iterable[Gate]) -> Resources:
+    """Count what a circuit costs."""
+    two_qubit_gates = 0
+    busy: dict[int, int] = {}
+    touched: set[int] = set()
+    for gate in gates:
+        two_qubit_gates += len(gate.qubits) == 2
+        moment = 1 + max(busy.get(qubit, 0) for qubit in gate.qubits)
+        for qubit in gate.qubits:
+            busy[qubit] = moment
+        if gate.name != "x":
+            touched.update(gate.qubits)
+    return Resources(two_qubit_gates, max(busy.values(), default=0), len(touched))
+
+
+def to_cirq(gates: Iterable[Gate]) -> cirq.Circuit:
+    """Return the circuit as a Cirq circuit on line qubits, every gate as early as possible."""
+    import cirq
+
+    fixed = {"x": cirq.X, "h": cirq.H, "s": cirq.S, "sdg": cirq.S**-1, "cx": cirq.CNOT, "cz": cirq.CZ}
+    turning = {"rx": cirq.rx, "ry": cirq.ry, "rz": cirq.rz}
+    operations = []
+    for gate in gates:
+        operation = fixed[gate.name] if gate.angle is None else turning[gate.name](gate.angle)
+        operations.append(operation.on(*map(cirq.LineQubit, gate.qubits)))
+    return cirq.Circuit(operations, strategy=cirq.InsertStrategy.EARLIEST)
+
+
+def write_circuit(gates: Sequence[Gate], json_path: Path, qasm_path: Path) -> None:
+    """Write a circuit as Cirq JSON and as OpenQASM 2.
+
+    Args:
+        gates: The circuit.
+        json_path: File that `cirq.read_json` reads.
+        qasm_path: OpenQASM 2 file.
+
+    """
+    import cirq
+
+    write_atomically(json_path, cirq.to_json(to_cirq(gates)))
+    write_atomically(qasm_path, to_qasm(gates))
+
+
+def to_qasm(gates: Sequence[Gate]) -> str:
+    """Return the circuit as OpenQASM 2; angles with all their digits.
+
+    Cirq's own exporter rounds angles to ten digits of a multiple of pi; these gates are all in qelib1.
+    """
+    n_qubits = 1 + max((qubit for gate in gates for qubit in gate.qubits), default=-1)
+    lines = ["OPENQASM 2.0;", 'include "qelib1.inc";', f"qreg q[{n_qubits}];"]
+    for gate in gates:
+        argument = "" if gate.angle is None else f"({gate.angle!r})"
+        lines.append(f"{gate.name}{argument} {','.join(f'q[{qubit}]' for qubit in gate.qubits)};")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,1 @@
+"""Exact states, energies and gradients."""

@@ -1,0 +1,152 @@
+"""What a study tells while it runs, and what it remembers so that a killed run goes on where it stopped."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vqe_prune.optimize import Optimum, StopReason
+from vqe_prune.prune.elimination import PathPoint
+from vqe_prune.prune.journal import Journal
+from vqe_prune.run_folder import Trace
+
+CHECKPOINT_SECONDS = 5.0
+"""An optimisation that is killed loses at most this much work."""
+
+LINE_SECONDS = 10.0
+"""Off a terminal, how often a long step reports itself."""
+
+
+class TraceJournal(Journal):
+    """A journal that prints progress and writes it to the run's trace.
+
+    Args:
+        trace: The run's trace.
+        write: Prints text; carriage returns are only sent to a terminal.
+        exact: Exact energy (hartree) that errors refer to, None where it is not known.
+
+    """
+
+    def __init__(self, trace: Trace, write: Callable[[str], Any], exact: float | None) -> None:
+        self._trace, self._write, self._exact = trace, write, exact
+        self._live = sys.stdout.isatty()
+        self._began = self._printed = self._saved = time.monotonic()
+        self._open_line = False
+
+    def say(self, text: str) -> None:
+        """Tell the user one line or table."""
+        self._close_line()
+        self._write(text + "\n")
+
+    def angles(self, stage: str) -> NDArray[np.float64] | None:
+        """Return the angles of a stage's last checkpoint."""
+        found = [event for event in self._trace.find("step", stage=stage) if "angles" in event]
+        return np.array(found[-1]["angles"]) if found else None
+
+    def optimum(self, stage: str) -> Optimum | None:
+        """Return a stage's optimum from the trace."""
+        found = self._trace.find("optimum", stage=stage)
+        if not found:
+            return None
+        event = found[-1]
+        return Optimum(
+            angles=np.array(event["angles"], dtype=float),
+            value=event["energy"],
+            gradient=event["gradient"],
+            steps=event["steps"],
+            reason=StopReason[event["reason"]],
+        )
+
+    def path(self, rule: str) -> list[PathPoint]:
+        """Return the points of a rule's path from the trace."""
+        return [
+            PathPoint(
+                kept=tuple(event["kept"]),
+                n_rotations=event["n_rotations"],
+                angles=np.array(event["angles"], dtype=float),
+                value=event["energy"],
+                removed=event["removed"],
+                score=event["score"],
+                predicted=event["predicted_increase"],
+            )
+            for event in self._trace.find("path", rule=rule)
+        ]
+
+    def stepped(self, stage: str, step: int, energy: float, angles: NDArray[np.float64]) -> None:
+        """Trace a step, with its angles now and then."""
+        now = time.monotonic()
+        content: dict[str, Any] = {"stage": stage, "step": step, "energy": energy, "error": self._error(energy)}
+        if now - self._saved > CHECKPOINT_SECONDS:
+            content["angles"], self._saved = angles.tolist(), now
+        self._trace.add("step", **content)
+        per_step = (now - self._began) / step
+        self._progress(f"{stage}: step {step}, {self._energy(energy)}, {per_step:.2g} s a step")
+
+    def reached(self, stage: str, optimum: Optimum, seconds: float) -> None:
+        """Trace and print an optimum."""
+        self._trace.add(
+            "optimum",
+            stage=stage,
+            energy=optimum.value,
+            error=self._error(optimum.value),
+            gradient=optimum.gradient,
+            steps=optimum.steps,
+            reason=optimum.reason.name,
+            angles=optimum.angles.tolist(),
+        )
+        self.say(
+            f"{stage}: {len(optimum.angles)} parameters, {self._energy(optimum.value)}, "
+            f"{optimum.steps} steps in {seconds:.2f} s"
+        )
+        if optimum.reason is StopReason.STEPS:
+            self.say(f"{stage}: {optimum.reason.value}")
+        self._began = time.monotonic()
+
+    def pruned(self, rule: str, point: PathPoint) -> None:
+        """Trace a point of a path and show how far it has come."""
+        self._trace.add(
+            "path",
+            rule=rule,
+            n_parameters=len(point.kept),
+            n_rotations=point.n_rotations,
+            energy=point.value,
+            error=self._error(point.value),
+            predicted_increase=point.predicted,
+            removed=point.removed,
+            score=point.score,
+            kept=list(point.kept),
+            angles=point.angles.tolist(),
+        )
+        if point.removed is None:
+            self._began = time.monotonic()
+            return
+        started = self._trace.find("path", rule=rule)[0]["n_parameters"]
+        left = len(point.kept)
+        remaining = (time.monotonic() - self._began) / max(started - left, 1) * left
+        self._progress(f"{rule}: {left} parameters left, {self._energy(point.value)}, at most {remaining:.0f} s to go")
+
+    def _error(self, energy: float) -> float | None:
+        return None if self._exact is None else energy - self._exact
+
+    def _energy(self, energy: float) -> str:
+        error = self._error(energy)
+        return f"E = {energy:.8f} Eh" + ("" if error is None else f", error {1e3 * error:.4f} mHa")
+
+    def _progress(self, text: str) -> None:
+        now = time.monotonic()
+        if self._live and now - self._printed > 0.1:
+            self._write(f"\r\x1b[K{text}")
+            self._open_line, self._printed = True, now
+        elif not self._live and now - self._printed > LINE_SECONDS:
+            self._write(text + "\n")
+            self._printed = now
+
+    def _close_line(self) -> None:
+        if self._open_line:
+            self._write("\r\x1b[K")
+            self._open_line = False

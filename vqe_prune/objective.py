@@ -1,0 +1,102 @@
+"""What an optimiser minimises and a pruning rule asks about: the objective, and the energy as one."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vqe_prune.ansatz.rotation import Ansatz
+from vqe_prune.engine.determinants import Sector, SectorHamiltonian
+from vqe_prune.engine.sector import SectorEngine
+from vqe_prune.errors import InputError
+from vqe_prune.problem import Problem
+
+Vector = NDArray[np.float64]
+
+
+class Objective(Protocol):
+    """A real function of the angles of an ansatz, shape (n_parameters,), with its derivatives."""
+
+    @property
+    def ansatz(self) -> Ansatz:
+        """The ansatz whose angles are the arguments."""
+        ...
+
+    @property
+    def cheap_hessian(self) -> bool:
+        """Whether a Hessian costs little beside a re-optimisation."""
+        ...
+
+    def value_and_gradient(self, angles: Vector) -> tuple[float, Vector]:
+        """Return the value and its gradient, shape (n_parameters,)."""
+        ...
+
+    def hessian(self, angles: Vector) -> Vector:
+        """Return the matrix of second derivatives, shape (n_parameters, n_parameters)."""
+        ...
+
+    def jacobian(self, angles: Vector) -> Vector:
+        """Return the derivative of the state or outputs, shape (n_parameters, n_outputs)."""
+        ...
+
+
+class EnergyObjective:
+    """The energy <psi(angles)|H|psi(angles)> of excitation rotations on a problem's reference, in hartree.
+
+    Args:
+        hamiltonian: The problem's Hamiltonian on its sector, as `sector_hamiltonian` makes it.
+        ansatz: Excitation rotations.
+        threads: Threads for large sectors.
+
+    """
+
+    def __init__(self, hamiltonian: SectorHamiltonian, ansatz: Ansatz, threads: int = 1) -> None:
+        self.engine = SectorEngine(hamiltonian=hamiltonian, ansatz=ansatz, threads=threads)
+
+    @property
+    def ansatz(self) -> Ansatz:
+        """The ansatz whose angles are the arguments."""
+        return self.engine.ansatz
+
+    @property
+    def cheap_hessian(self) -> bool:
+        """True where the Hamiltonian is kept as a matrix: small sectors."""
+        return self.engine.hamiltonian.matrix is not None
+
+    def value_and_gradient(self, angles: Vector) -> tuple[float, Vector]:
+        """Return the energy (hartree) and its gradient, shape (n_parameters,)."""
+        return self.engine.energy_and_gradient(angles)
+
+    def hessian(self, angles: Vector) -> Vector:
+        """Return the second derivatives of the energy in hartree, shape (n_parameters, n_parameters)."""
+        return self.engine.hessian(angles)
+
+    def jacobian(self, angles: Vector) -> Vector:
+        """Return the derivative of the state, shape (n_parameters, dimension)."""
+        directions = np.eye(self.ansatz.n_parameters)
+        return np.array([tangent.ravel() for tangent in self.engine.tangents(angles, directions)])
+
+
+def sector_hamiltonian(problem: Problem) -> SectorHamiltonian:
+    """Return the problem's Hamiltonian on the determinants of its sector."""
+    electrons = problem.electrons
+    sector = Sector(n_orbitals=electrons.n_orbitals, n_alpha=electrons.n_alpha, n_beta=electrons.n_beta)
+    return SectorHamiltonian(
+        sector=sector,
+        constant=electrons.constant,
+        one_body=electrons.one_body,
+        two_body=electrons.two_body,
+        irreps=electrons.irreps,
+    )
+
+
+def check_ansatz(problem: Problem, ansatz: Ansatz) -> None:
+    """Raise InputError where an ansatz names spin orbitals that the problem does not have."""
+    for index, rotation in enumerate(ansatz.rotations):
+        if rotation.generator.spin_orbitals[-1] >= problem.n_qubits:
+            raise InputError(
+                f"rotation {index} ({rotation.generator.label}) needs more than the {problem.electrons.n_orbitals} "
+                f"orbitals of {problem.name}"
+            )

@@ -1,0 +1,1 @@
+"""Prune plans and the rules that make them."""

@@ -1,0 +1,87 @@
+"""The certificate of a pruning: the predicted increase, the measured one, and a bound that neither may exceed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vqe_prune.engine.determinants import SectorHamiltonian
+
+Vector = NDArray[np.float64]
+
+DENSE_DIMENSION = 400
+"""Sectors up to this size are diagonalised whole, which is faster than Lanczos there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Certificate:
+    """What pruning cost.
+
+    Attributes:
+        predicted_increase: Sum of the increases that curvature predicted, hartree.
+        measured_increase: Energy of the pruned ansatz minus that of the ansatz as built, hartree.
+        bound: Largest change that the two states allow, hartree.
+
+    """
+
+    predicted_increase: float
+    measured_increase: float
+    bound: float
+
+
+def spectral_ends(hamiltonian: SectorHamiltonian) -> tuple[float, float]:
+    """Return the lowest and the highest eigenvalue on the sector, hartree, the constant included.
+
+    Small sectors are diagonalised; for larger ones both ends come from Lanczos, each moved outwards by the norm of its
+    residual, so that an end that has not converged makes a bound larger, not smaller.
+    """
+    import scipy.sparse as sparse
+    import scipy.sparse.linalg as linalg
+
+    dimension, shape = hamiltonian.sector.dimension, hamiltonian.sector.shape
+    if hamiltonian.matrix is not None and dimension <= DENSE_DIMENSION:
+        indptr, indices, values = hamiltonian.matrix
+        spectrum = np.linalg.eigvalsh(sparse.csr_array((values, indices, indptr)).toarray())
+        return float(spectrum[0]) + hamiltonian.constant, float(spectrum[-1]) + hamiltonian.constant
+
+    def apply(vector: Vector) -> Vector:
+        return hamiltonian.apply(vector.reshape(shape)).ravel()
+
+    operator = linalg.LinearOperator((dimension, dimension), matvec=apply, dtype=np.float64)
+    start = np.random.default_rng(0).normal(size=dimension)  # overlaps with every irrep; fixed for repeatability
+    ends = []
+    for which, outwards in (("SA", -1.0), ("LA", 1.0)):
+        energies, vectors = linalg.eigsh(operator, k=1, which=which, v0=start, tol=1e-4, ncv=12)
+        residual = np.linalg.norm(apply(vectors[:, 0]) - energies[0] * vectors[:, 0])
+        ends.append(float(energies[0] + outwards * residual) + hamiltonian.constant)
+    return ends[0], ends[1]
+
+
+def energy_change_bound(hamiltonian: SectorHamiltonian, state: Vector, other: Vector) -> float:
+    """Bound the difference of two states' energies by their Fubini-Study distance D.
+
+    The smaller of two bounds. For any states |dE| <= 2 ||H - c|| sin D with ||H - c|| = (E_max - E_min) / 2. With
+    |other> = cos D |state> + sin D |rest>, dE = sin^2 D (<rest|H|rest> - E) + 2 sin D cos D Re <rest|H|state>, hence
+    |dE| <= sin^2 D max(E_max - E, E - E_min) + 2 sin D cos D s with s^2 = <H^2> - E^2 at the first state, which is
+    small near an eigenstate (ours).
+
+    Args:
+        hamiltonian: H on the sector.
+        state: A normalised real state of the sector.
+        other: Another one.
+
+    Returns:
+        The bound in hartree.
+
+    """
+    lowest, highest = spectral_ends(hamiltonian)
+    overlap = abs(float(np.vdot(state, other)))
+    sine = float(np.linalg.norm(other - np.vdot(state, other) * state))  # 1 - overlap^2 would cancel for close states
+    image = hamiltonian.apply(state)
+    energy = float(np.vdot(state, image))
+    deviation = float(np.linalg.norm(image - energy * state))
+    energy += hamiltonian.constant
+    second_order = sine**2 * max(highest - energy, energy - lowest) + 2.0 * sine * min(overlap, 1.0) * deviation
+    return min((highest - lowest) * sine, second_order)
