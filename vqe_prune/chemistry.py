@@ -6,6 +6,7 @@ import difflib
 import math
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,21 @@ from vqe_prune.errors import ConvergenceError, InputError
 
 CLOSEST_ATOMS = 0.1
 """Atoms nearer than this (angstrom) are taken for a mistake: no bond is shorter than 0.7."""
+
+FARTHEST_ATOM = 1e4
+"""Positions (angstrom) beyond this are taken for a mistake, and their squares would overflow in PySCF."""
+
+FORBIDDEN = 1e-6
+"""Integrals (hartree) that irreps forbid are below this; mislabelled orbitals show up in 1e-2, SCF noise in 1e-8."""
+
+SCF_CYCLES = 100
+"""Iterations of each kind of SCF before it is given up."""
+
+STATE_COPIES = 30
+"""States held at once at the peak: PySCF's Davidson space (12 vectors and their images) and the engine's few."""
+
+INTEGRAL_COPIES = 4
+"""Copies of the two-electron integrals held at once while they are transformed."""
 
 Atom = tuple[str, tuple[float, float, float]]
 
@@ -55,8 +71,11 @@ class Molecule:
                 close = difflib.get_close_matches(symbol.capitalize(), ELEMENTS[1:], n=3, cutoff=0.5)
                 hint = f"; did you mean {', '.join(close)}?" if close else ""
                 raise InputError(f"molecule {self.name}: unknown element {symbol!r}{hint}")
-            if not all(math.isfinite(x) for x in position):
-                raise InputError(f"molecule {self.name}: the position {position} of {symbol} is not finite")
+            if not all(abs(x) <= FARTHEST_ATOM for x in position):  # false for NaN too
+                raise InputError(
+                    f"molecule {self.name}: the position {position} of {symbol} is not a length in angstrom up to "
+                    f"{FARTHEST_ATOM:g}"
+                )
         self._check_distances()
         self._check_electrons(ELEMENTS)
         if self.active_space is not None and self.frozen_core:
@@ -180,7 +199,7 @@ def _remove_forbidden(
     pair = irreps[:, None] ^ irreps[None, :]
     forbidden = pair[:, :, None, None] != pair[None, None, :, :]
     noise = max(abs(h[pair != 0]).max(initial=0.0), abs(g[forbidden]).max(initial=0.0))
-    if noise > 1e-6:  # hartree; mislabelled orbitals show up in 1e-2, noise of the SCF in 1e-8
+    if noise > FORBIDDEN:
         raise InputError(
             f"orbital irreps do not fit the integrals: an integral of {noise:.1e} hartree is forbidden by them; "
             f"leave the irreps out (all zero)"
@@ -206,11 +225,12 @@ class MeanField:
     removed: list[int]
 
 
-def solve_mean_field(molecule: Molecule) -> MeanField:
+def solve_mean_field(molecule: Molecule, memory_gib: float | None = None) -> MeanField:
     """Run RHF (closed shell) or ROHF (open shell) with point-group symmetry and cut out the active space.
 
     Args:
         molecule: Geometry, basis, charge, spin and active space.
+        memory_gib: Refuse sectors that need more than this, default what is free.
 
     Returns:
         Electrons in molecular orbitals: doubly occupied, singly occupied, empty, each by orbital energy.
@@ -220,23 +240,13 @@ def solve_mean_field(molecule: Molecule) -> MeanField:
         ConvergenceError: SCF does not converge, by DIIS or at second order.
 
     """
-    from pyscf import ao2mo, mcscf, scf
+    from pyscf import ao2mo, mcscf
 
     mol = _build(molecule)
-    method = scf.RHF(mol) if molecule.spin == 0 else scf.ROHF(mol)
-    method.conv_tol = 1e-12
-    method.max_cycle = 100
-    energy = method.kernel()
-    if not method.converged:
-        method = method.newton()
-        energy = method.kernel()
-    if not method.converged:
-        raise ConvergenceError(
-            f"SCF of {molecule.name} did not converge, by DIIS or at second order; "
-            f"try another molecule.spin, a shorter molecule.bond_length or a smaller molecule.basis"
-        )
+    n_core, n_active, n_alpha, n_beta = _active_space(molecule, mol, int(mol.nao))
+    check_memory(n_active, n_alpha, n_beta, memory_gib)
+    method, energy = _converge(molecule, mol)
     order = np.lexsort((np.round(method.mo_energy, 9), -np.round(method.mo_occ)))
-    n_core, n_active, n_alpha, n_beta = _active_space(molecule, mol, len(order))
     active = order[n_core : n_core + n_active]
     orbitals = method.mo_coeff[:, order]
     cas = mcscf.CASCI(method, n_active, (n_alpha, n_beta), ncore=n_core)
@@ -260,6 +270,58 @@ def solve_mean_field(molecule: Molecule) -> MeanField:
         )
     removed = sorted(set(range(len(order))) - set(active.tolist()))
     return MeanField(electrons=electrons, energy=float(energy), scf=method, removed=removed)
+
+
+def _converge(molecule: Molecule, mol: Any) -> tuple[Any, float]:
+    """PySCF's converged mean field and its energy: DIIS first, second order where that fails."""
+    from pyscf import scf
+
+    method = scf.RHF(mol) if molecule.spin == 0 else scf.ROHF(mol)
+    method.conv_tol = 1e-12
+    method.max_cycle = SCF_CYCLES
+    try:
+        energy = method.kernel()
+        if not method.converged:
+            method = method.newton()
+            energy = method.kernel()
+    except np.linalg.LinAlgError as error:
+        raise ConvergenceError(f"SCF of {molecule.name} failed: {error}; try another geometry or basis") from error
+    if not method.converged:
+        raise ConvergenceError(
+            f"SCF of {molecule.name} did not converge, by DIIS or at second order; "
+            f"try another molecule.spin, a shorter molecule.bond_length or a smaller molecule.basis"
+        )
+    return method, float(energy)
+
+
+def check_memory(n_orbitals: int, n_alpha: int, n_beta: int, memory_gib: float | None = None) -> None:
+    """Raise InputError where a sector's states would not fit into memory, before any is allocated.
+
+    Args:
+        n_orbitals: Number of spatial orbitals.
+        n_alpha: Number of alpha electrons.
+        n_beta: Number of beta electrons.
+        memory_gib: Memory to stay within, default what is free now.
+
+    """
+    dimension = math.comb(n_orbitals, n_alpha) * math.comb(n_orbitals, n_beta)
+    needed = 8 * (STATE_COPIES * dimension + INTEGRAL_COPIES * n_orbitals**4) / 2**30
+    available = _free_memory_gib() if memory_gib is None else memory_gib
+    if needed > available:
+        raise InputError(
+            f"the sector of {n_alpha} alpha and {n_beta} beta electrons in {n_orbitals} orbitals has {dimension:.3g} "
+            f"determinants and would take {needed:.3g} GiB ({available:.3g} GiB are free); choose a smaller "
+            f"molecule.basis, molecule.active_space or molecule.frozen_core=true"
+        )
+
+
+def _free_memory_gib() -> float:
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        kib = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):
+        return 8.0  # a common laptop, where the system does not tell
+    return kib / 2**20
 
 
 def _build(molecule: Molecule) -> Any:

@@ -138,10 +138,12 @@ def parse_settings(arguments: Sequence[str]) -> Settings:
 
     values = _parse_overrides(arguments)
     tree: dict[str, Any] = {}
-    chosen_molecule = values.pop("molecule", "LiH" if "molecule" not in values else None)
+    chosen_molecule = values.pop("molecule", MoleculeSettings.name)
     tree["molecule"] = _molecule_source(chosen_molecule)
-    schema = OmegaConf.structured(Settings)
-    merged = OmegaConf.merge(schema, tree)
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(Settings), tree)
+    except OmegaConfBaseException as error:
+        raise InputError(f"molecule={chosen_molecule}: {error.full_key}: {_first_line(error)}") from error
     for key, value in values.items():
         try:
             OmegaConf.update(merged, key, value)

@@ -18,9 +18,6 @@ from vqe_prune.symmetry import SignedPermutation, pauli_symmetries, spin_orbital
 if TYPE_CHECKING:
     from openfermion import QubitOperator
 
-STATE_COPIES = 30
-"""States held at once at the peak: PySCF's Davidson space (12 vectors and their images) and the engine's few."""
-
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Problem:
@@ -81,8 +78,7 @@ def molecular_problem(molecule: Molecule, *, exact: bool = True, memory_gib: flo
         ConvergenceError: SCF or the exact solver does not converge.
 
     """
-    mean_field = chemistry.solve_mean_field(molecule)
-    check_memory(mean_field.electrons, memory_gib)
+    mean_field = chemistry.solve_mean_field(molecule, memory_gib)
     energies = {"hf": mean_field.energy, **chemistry.correlated_energies(mean_field)}
     return _assemble(molecule.name, mean_field.electrons, energies, exact, molecule)
 
@@ -126,7 +122,7 @@ def problem_from_integrals(
         n_beta=n_electrons[1],
         irreps=np.zeros(len(h), dtype=np.int64) if irreps is None else irreps,
     )
-    check_memory(electrons, memory_gib)
+    chemistry.check_memory(electrons.n_orbitals, *n_electrons, memory_gib)
     energies: dict[str, float | None] = {"hf": electrons.reference_energy, "mp2": None, "ccsd": None}
     return _assemble(name, electrons, energies, exact, None)
 
@@ -151,21 +147,35 @@ def problem_from_fcidump(path: str | Path, *, exact: bool = True, memory_gib: fl
         n, electrons, spin = int(content["NORB"]), int(content["NELEC"]), int(content.get("MS2", 0))
         two_body = ao2mo.restore(1, np.asarray(content["H2"]), n)
         one_body = np.asarray(content["H1"])
-        irreps = np.asarray(content.get("ORBSYM") or np.ones(n), dtype=np.int64) - 1  # MOLPRO counts from 1
+        labels = np.asarray(content.get("ORBSYM") or np.zeros(n), dtype=np.int64)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from error
-    except (KeyError, ValueError, IndexError, TypeError, AttributeError, UnicodeDecodeError, RuntimeError) as error:
+    except (KeyError, ValueError, IndexError, TypeError, AttributeError, RuntimeError, MemoryError) as error:
         raise InputError(f"{path}: not an FCIDUMP file with real integrals ({type(error).__name__})") from error
     return problem_from_integrals(
         one_body,
         two_body,
         ((electrons + spin) // 2, (electrons - spin) // 2),
         constant=float(content.get("ECORE", 0.0)),
-        irreps=irreps if len(irreps) == n and irreps.min() >= 0 else None,
+        irreps=_fitting_irreps(one_body, two_body, labels),
         name=Path(path).stem,
         exact=exact,
         memory_gib=memory_gib,
     )
+
+
+def _fitting_irreps(
+    one_body: NDArray[np.float64], two_body: NDArray[np.float64], labels: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Irreps from the labels of a file, which count from 0 (PySCF) or from 1 (MOLPRO); all zero where neither fits."""
+    for irreps in (labels % 10, labels - 1):
+        if irreps.shape == (len(one_body),) and irreps.min() >= 0:
+            pair = irreps[:, None] ^ irreps[None, :]
+            two_forbidden = pair[:, :, None, None] != pair[None, None]
+            noise = max(abs(one_body[pair != 0]).max(initial=0.0), abs(two_body[two_forbidden]).max(initial=0.0))
+            if noise < chemistry.FORBIDDEN:
+                return irreps
+    return np.zeros(len(one_body), dtype=np.int64)
 
 
 def _assemble(
@@ -197,34 +207,6 @@ def _assemble(
         molecule=molecule,
         warnings=tuple(warnings),
     )
-
-
-def check_memory(electrons: Electrons, memory_gib: float | None = None) -> None:
-    """Raise InputError where the sector's states would not fit into memory, before any is allocated.
-
-    Args:
-        electrons: Hamiltonian and electron numbers.
-        memory_gib: Memory to stay within, default what is free now.
-
-    """
-    needed = STATE_COPIES * 8 * electrons.sector_dimension / 2**30
-    available = _free_memory_gib() if memory_gib is None else memory_gib
-    if needed > available:
-        raise InputError(
-            f"the sector of {electrons.n_alpha} alpha and {electrons.n_beta} beta electrons in {electrons.n_orbitals} "
-            f"orbitals has {electrons.sector_dimension:.3g} determinants and would take {needed:.1f} GiB "
-            f"({available:.1f} GiB are free); choose a smaller molecule.basis, molecule.active_space or "
-            f"molecule.frozen_core=true"
-        )
-
-
-def _free_memory_gib() -> float:
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        kib = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
-    except (OSError, StopIteration):
-        return 8.0  # a common laptop, where the system does not tell
-    return kib / 2**20
 
 
 def qubit_hamiltonian(problem: Problem) -> QubitOperator:

@@ -7,7 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -87,6 +87,7 @@ def _compute(
     began: float,
     write: Callable[[str], Any],
 ) -> Record:
+    """Prune, print the tables, check the circuit and write the results; everything known so far is in the trace."""
     journal = TraceJournal(trace, write, problem.energies["exact"])
     journal.say(report.format_energies(problem.energies, problem.name))
     mark = time.perf_counter()
@@ -107,40 +108,44 @@ def _compute(
         journal=journal,
     )
     times["pruning"] = time.perf_counter() - mark
-    mark = time.perf_counter()
-    rows = [_stage_row(problem, stage) for stage in pruning.stages]
-    plan = _plan_rows(pruning)
-    kept = _kept_rotations(pruning.final)
-    certificate = asdict(pruning.certificate)
-    journal.say(report.format_stages(rows))
-    journal.say(report.format_plan(plan, kept))
-    journal.say(report.format_certificate(certificate))
-    for note in pruning.notes:
-        journal.say(f"Note: {note}")
+    rows, plan = [_stage_row(problem, stage) for stage in pruning.stages], _plan_rows(pruning)
+    _say_tables(journal, pruning, rows, plan)
     times["table"] = time.perf_counter() - began
-    gates = _gates(problem, pruning.final)
-    qsim, check = _check_on_qsim(problem, pruning.final, gates, rows[-1]["n_qubits"])
-    times["qsim"] = time.perf_counter() - mark
     mark = time.perf_counter()
+    gates = _gates(problem, pruning.final)
+    qsim, complaint = _check_on_qsim(problem, pruning.final, gates, rows[-1]["n_qubits"])
+    times["qsim"] = time.perf_counter() - mark
     record = Record(
         problem=_problem_row(problem, settings),
         energies=dict(problem.energies),
         stages=rows,
         plan=plan,
-        certificate=certificate,
+        certificate=asdict(pruning.certificate),
         qsim=qsim,
-        times=times,
+        times={**times, "total": time.perf_counter() - began},
         versions=_versions(),
         seed=settings.seed,
     )
+    mark = time.perf_counter()
     _write_results(folder, record, pruning, gates, trace, limits)
     times["files"] = time.perf_counter() - mark
     times["total"] = time.perf_counter() - began
+    record = replace(record, times=times)
     report.write_record(folder, record)  # last: a folder with a record is complete
     journal.say(report.format_check(qsim, times, folder))
-    if check:
-        journal.say(f"WARNING: {check}")
+    if complaint:
+        journal.say(f"WARNING: {complaint}")
     return record
+
+
+def _say_tables(
+    journal: TraceJournal, pruning: Pruning, rows: list[dict[str, Any]], plan: list[dict[str, Any]]
+) -> None:
+    journal.say(report.format_stages(rows))
+    journal.say(report.format_plan(plan, _kept_rotations(pruning.final)))
+    journal.say(report.format_certificate(asdict(pruning.certificate)))
+    for note in pruning.notes:
+        journal.say(f"Note: {note}")
 
 
 def _print(text: str) -> None:

@@ -1,0 +1,82 @@
+"""The house: imports point one way, nothing heavy is imported early, nothing runs text."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import vqe_prune
+
+PACKAGE = Path(vqe_prune.__file__).parent
+ORDER = [
+    "errors", "run_folder", "chemistry", "symmetry", "problem", "ansatz.rotation", "ansatz.ucc", "engine.determinants",
+    "engine.kernels", "engine.sector", "objective", "optimize", "score", "prune.plan", "prune.symmetry",
+    "prune.curvature", "prune.elimination", "prune.controls", "prune.certificate", "prune.journal", "prune.pruning",
+    "circuit", "engine.qsim", "report.record", "report.table", "report.pictures", "report.page", "report", "journal",
+    "config", "study", "__main__",
+]  # fmt: skip
+
+
+def modules() -> dict[str, Path]:
+    names = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        if path.read_text().count("import") and name not in ("", "ansatz", "engine", "prune"):
+            names[name] = path
+    return names
+
+
+def imported(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("vqe_prune"):
+            base = (node.module or "").removeprefix("vqe_prune").lstrip(".")
+            for alias in node.names:
+                inner = f"{base}.{alias.name}".lstrip(".")
+                found.add(inner if inner in ORDER else base)
+    return found - {""}
+
+
+def test_imports_point_one_way() -> None:
+    assert set(modules()) == set(ORDER), "list every module in ORDER, where its physics puts it"
+    for name, path in modules().items():
+        for other in imported(path):
+            assert ORDER.index(other) < ORDER.index(name), f"{name} must not import {other}"
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    code = "import sys, vqe_prune, vqe_prune.config, vqe_prune.__main__; print(' '.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[0] for name in done.stdout.split()}
+    assert not loaded & {"cirq", "openfermion", "pyscf", "scipy", "numba", "numpy", "matplotlib", "qsimcirq", "hydra"}
+
+
+def test_public_names_are_there() -> None:
+    for name in vqe_prune.__all__:
+        assert getattr(vqe_prune, name).__doc__, name
+        assert name in dir(vqe_prune)
+
+
+def test_nothing_runs_text_or_unpickles() -> None:
+    forbidden = {"eval", "exec", "compile", "__import__", "pickle", "instantiate", "locate"}
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+                text = isinstance(node.func, ast.Name) or name != "compile"
+                assert not (name in forbidden and text), f"{path}:{node.lineno}"
+            if isinstance(node, ast.Import):
+                assert not {alias.name for alias in node.names} & forbidden, path
+
+
+def test_files_and_functions_stay_readable() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        lines = path.read_text().splitlines()
+        assert len(lines) <= 500, path
+        for node in ast.walk(ast.parse("\n".join(lines))):
+            if isinstance(node, ast.FunctionDef) and node.end_lineno is not None:
+                first = node.body[0]
+                documented = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+                start = first.end_lineno if documented and first.end_lineno else node.lineno
+                assert node.end_lineno - start <= 60, f"{path}:{node.name}"
