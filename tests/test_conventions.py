@@ -40,8 +40,6 @@ def test_02_spin_orbitals_are_interleaved() -> None:
 
 
 def test_03_qubit_zero_is_most_significant() -> None:
-    state = to_cirq([Gate("x", (0,)), Gate("h", (2,)), Gate("h", (2,))]).final_state_vector(dtype=np.complex128)
-    assert abs(state[0b100]) == 1.0 or abs(state[0b10]) == 1.0
     full = to_cirq([Gate("x", (0,)), Gate("x", (1,)), Gate("x", (1,))]).final_state_vector()
     assert abs(full[0b10]) == pytest.approx(1.0, abs=1e-6)  # single precision
     assert determinant((0,), 2).argmax() == 0b10
@@ -70,8 +68,8 @@ def test_06_the_first_rotation_acts_first(molecular) -> None:
     up, pair = Rotation(Excitation((2,), (0,)), 0), Rotation(Excitation((2, 3), (0, 1)), 1)
     angles = np.array([np.pi / 2, np.pi / 2])
     assert abs(engine(molecular, up, pair).state(angles)[1, 0]) == pytest.approx(1.0)  # the pair is gone already
-    flipped = engine(molecular, pair, up).state(angles)
-    assert abs(flipped[1, 1]) == pytest.approx(1.0)
+    other = engine(molecular, pair, up).state(angles)
+    assert abs(other[0, 1]) == pytest.approx(1.0)  # both electrons up, then alpha down again
 
 
 def test_07_angles_are_coefficient_times_parameter() -> None:
@@ -96,9 +94,8 @@ def test_09_and_10_sector_states(molecular) -> None:
     dense = embed(state, sector)
     for row, alpha in enumerate(sector.alpha_strings):
         for column, beta in enumerate(sector.beta_strings):
-            occupied = tuple(
-                sorted([2 * p for p in range(4) if alpha >> p & 1] + [2 * p + 1 for p in range(4) if beta >> p & 1])
-            )
+            filled = [2 * p for p in range(4) if alpha >> p & 1] + [2 * p + 1 for p in range(4) if beta >> p & 1]
+            occupied = tuple(sorted(filled))
             assert dense @ determinant(occupied, 8) == pytest.approx(signs[row, column] * state[row, column])
     ansatz = Ansatz(name="t", rotations=(Rotation(Excitation((4, 7), (0, 3)), 0),), n_parameters=1)
     circuit = to_cirq(ansatz_gates(ansatz, np.array([0.4]), (0, 1, 2, 3)))
@@ -118,16 +115,14 @@ def test_12_spin_is_alpha_minus_beta() -> None:
 
 
 def test_13_irreps_multiply_by_exclusive_or() -> None:
-    from pyscf import gto, symm
+    from pyscf import symm
 
     mean_field = solve_mean_field(Molecule(name="H2O", atoms=GEOMETRIES["H2O"]))
     names = [symm.irrep_id2name("C2v", int(i)) for i in mean_field.electrons.irreps]
     assert set(names) == {"A1", "B1", "B2"}
-    table = symm.param.CHARACTER_TABLE["C2v"] if hasattr(symm.param, "CHARACTER_TABLE") else None
     ids = {name: symm.irrep_name2id("C2v", name) for name in ("A1", "A2", "B1", "B2")}
     assert ids["B1"] ^ ids["B2"] == ids["A2"]
     assert ids["A2"] ^ ids["B1"] == ids["B2"]
-    assert gto is not None and (table is None or len(table))
 
 
 def test_every_line_has_its_test() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -328,6 +329,7 @@ def _build(molecule: Molecule) -> Any:
     """PySCF's molecule; symbols and basis are checked first because PySCF opens files and evaluates text."""
     from pyscf import gto
     from pyscf.gto.basis import ALIAS
+    from pyscf.lib.exceptions import BasisNotFoundError
 
     basis = re.sub(r"[-_ ]", "", molecule.basis.lower())
     known = {re.sub(r"[-_ ]", "", name.lower()): name for name in ALIAS}
@@ -345,10 +347,12 @@ def _build(molecule: Molecule) -> Any:
         "verbose": 0,
     }
     try:
-        mol = gto.M(symmetry=True, **settings)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # PySCF suggests another package for an unknown basis
+            mol = gto.M(symmetry=True, **settings)
         if mol.groupname == "SO3":  # atoms: irreps of the full rotation group do not multiply by exclusive or
             mol = gto.M(symmetry="D2h", **settings)
-    except KeyError as error:  # PySCF's BasisNotFoundError is one
+    except BasisNotFoundError as error:
         elements = ", ".join(sorted({symbol for symbol, _ in molecule.atoms}))
         raise InputError(
             f"molecule.basis={molecule.basis} does not cover {elements}: try sto-3g or def2-svp"

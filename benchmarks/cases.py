@@ -1,0 +1,45 @@
+"""Problems and printing that the benchmarks share."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from vqe_prune.chemistry import Molecule
+from vqe_prune.config import parse_settings, read_geometry
+from vqe_prune.problem import Problem, molecular_problem
+
+
+def load_problem(*arguments: str, exact: bool = True) -> Problem:
+    """Return the problem of command-line settings such as ``molecule=LiH``."""
+    chosen = parse_settings(list(arguments)).molecule
+    molecule = Molecule(name=chosen.name, atoms=read_geometry(chosen), basis=chosen.basis, spin=chosen.spin)
+    return molecular_problem(molecule, exact=exact)
+
+
+def parse_arguments(description: str | None, *flags: str) -> argparse.Namespace:
+    """Read the flags of a benchmark; ``--json`` is always one of them."""
+    parser = argparse.ArgumentParser(description=description)
+    for flag in ("--json", *flags):
+        parser.add_argument(flag, action="store_true")
+    return parser.parse_args()
+
+
+def show(rows: list[dict[str, Any]], *, as_json: bool) -> None:
+    """Print rows as a table under their keys, or as one JSON object a line."""
+    if as_json:
+        for row in rows:
+            print(json.dumps(row))
+        return
+    keys = list(dict.fromkeys(key for row in rows for key in row))
+    cells = [[_text(row.get(key)) for key in keys] for row in rows]
+    widths = [max(len(key), *(len(line[k]) for line in cells)) for k, key in enumerate(keys)]
+    for line in [keys, *cells]:
+        print("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)))
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

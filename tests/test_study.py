@@ -1,0 +1,283 @@
+"""Whole runs as a user makes them: results, resuming after any end, two at once, folders that cannot be used."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cirq
+import numpy as np
+import pytest
+
+from vqe_prune import config, journal, study
+from vqe_prune.__main__ import main
+from vqe_prune.report import read_record
+
+COMMAND = [sys.executable, "-m", "vqe_prune"]
+FILES = {".lock", "angles.npz", "circuit.json", "circuit.qasm", "record.json", "report.html", "trace.jsonl"}
+
+
+def run(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run([*COMMAND, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def lih(tmp_path_factory) -> Path:
+    """A finished run of LiH, made by the command line."""
+    folder = tmp_path_factory.mktemp("lih")
+    done = run(folder, "molecule=LiH")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    (folder / "stdout").write_text(done.stdout)
+    return folder
+
+
+def results(folder: Path) -> Path:
+    (found,) = (folder / "outputs" / "LiH").iterdir()
+    return found
+
+
+def test_the_run_reaches_its_numbers(lih: Path) -> None:
+    record = read_record(results(lih))
+    assert [stage["n_parameters"] for stage in record.stages] == [92, 18, 3]
+    assert [stage["n_rotations"] for stage in record.stages] == [92, 34, 5]
+    assert record.stages[0]["error_to_exact"] == pytest.approx(1.06e-5, abs=2e-7)  # methods page: 0.0106 mHa
+    assert abs(record.stages[1]["energy"] - record.stages[0]["energy"]) < 1e-9
+    assert record.stages[2]["error_to_exact"] < 1.5e-3
+    assert record.stages[2]["n_two_qubit_gates"] < record.stages[1]["n_two_qubit_gates"] / 5
+    certificate = record.certificate
+    assert certificate["predicted_increase"] == pytest.approx(certificate["measured_increase"], rel=0.05)
+    assert certificate["measured_increase"] <= certificate["bound"]
+    assert abs(record.qsim["difference"]) < 2e-6
+    assert len(record.plan) == 92
+    assert {row["decision"] for row in record.plan} == {"keep", "drop", "tie"}
+    out = (lih / "stdout").read_text()
+    for text in ("HF", "MP2", "CCSD", "exact", "Certificate", "qsim", "dropped", "Seconds", "\r"):
+        assert (text in out) == (text != "\r")  # no live line off a terminal
+    assert max(map(len, out.splitlines())) <= 110
+
+
+def test_the_folder_holds_what_the_design_says(lih: Path) -> None:
+    folder = results(lih)
+    assert {path.name for path in folder.iterdir()} == FILES
+    circuit = cirq.read_json(folder / "circuit.json")
+    assert (
+        sum(len(op.qubits) == 2 for op in circuit.all_operations())
+        == read_record(folder).stages[2]["n_two_qubit_gates"]
+    )
+    with np.load(folder / "angles.npz", allow_pickle=False) as arrays:
+        assert arrays["curvature_angles"].shape == (3,)
+        assert [json.loads(text) for text in arrays["rotations"].tolist()][-1] == [[10, 11], [2, 3]]
+        assert arrays["parameters"].shape == arrays["coefficients"].shape == (5,)
+    page = (folder / "report.html").read_text()
+    assert page.count("<svg") == 3 and "92 → 3 parameters" in page
+
+
+def test_the_circuit_on_file_gives_the_energy_without_our_engine(lih: Path) -> None:
+    """Cirq's simulator and OpenFermion's Hamiltonian from PySCF integrals know nothing of the sector engine."""
+    import openfermion
+    from conftest import GEOMETRIES
+
+    from vqe_prune.chemistry import Molecule
+    from vqe_prune.problem import molecular_problem, qubit_hamiltonian
+
+    circuit = cirq.read_json(results(lih) / "circuit.json")
+    qubits = cirq.LineQubit.range(12)
+    state = cirq.Simulator(dtype=np.complex128).simulate(circuit, qubit_order=qubits).final_state_vector
+    problem = molecular_problem(Molecule(name="LiH", atoms=GEOMETRIES["LiH"]))
+    matrix = openfermion.get_sparse_operator(qubit_hamiltonian(problem), 12)
+    energy = np.vdot(state, matrix @ state).real
+    assert energy == pytest.approx(read_record(results(lih)).stages[-1]["energy"], abs=1e-9)
+
+
+def test_the_same_command_again_shows_the_result(lih: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in results(lih).iterdir() if path.name != ".lock"}
+    again = run(lih, "molecule=LiH")
+    assert again.returncode == 0
+    assert "This study is complete" in again.stdout
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+
+
+def same_result(folder: Path, other: Path) -> None:
+    mine, theirs = read_record(folder), read_record(other)
+    for a, b in zip(mine.stages, theirs.stages, strict=True):
+        assert a == pytest.approx(b, abs=1e-8)
+    for a, b in zip(mine.plan, theirs.plan, strict=True):
+        assert (a["rotation"], a["decision"], a["reason"]) == (b["rotation"], b["decision"], b["reason"])
+        assert a["score"] == pytest.approx(b["score"], abs=1e-8)
+    for key in ("certificate", "qsim", "energies"):
+        assert getattr(mine, key) == pytest.approx(getattr(theirs, key), abs=1e-6 if key == "qsim" else 1e-8)
+
+
+def test_a_run_resumes_from_any_line_of_its_trace(lih: Path, tmp_path: Path, capsys) -> None:
+    lines = (results(lih) / "trace.jsonl").read_text().splitlines(keepends=True)
+    rng = random.Random(11)
+    for cut in (1, 5, len(lines) // 2, len(lines) - 3, len(lines)):
+        folder = tmp_path / str(cut)
+        folder.mkdir()
+        torn = lines[cut][: rng.randrange(1, len(lines[cut]) - 1)] if cut < len(lines) else ""
+        (folder / "trace.jsonl").write_text("".join(lines[:cut]) + torn)
+        assert main(["molecule=LiH", f"output_dir={folder}"]) == 0
+        same_result(folder, results(lih))
+    capsys.readouterr()
+
+
+def test_checkpoints_inside_an_optimisation_are_used(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(journal, "CHECKPOINT_SECONDS", 0.0)
+    settings = config.parse_settings(["molecule=LiH", f"output_dir={tmp_path / 'a'}"])
+    reference = study.run(settings)
+    lines = (tmp_path / "a" / "trace.jsonl").read_text().splitlines(keepends=True)
+    steps = [k for k, line in enumerate(lines) if json.loads(line)["event"] == "step"]
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "trace.jsonl").write_text("".join(lines[: steps[20]]))
+    settings.output_dir = str(tmp_path / "b")
+    resumed = study.run(settings)
+    assert resumed.stages[0]["energy"] == pytest.approx(reference.stages[0]["energy"], abs=1e-8)
+    events = [json.loads(line) for line in (tmp_path / "b" / "trace.jsonl").read_text().splitlines()]
+    repeated = [event for event in events if event["event"] == "step" and event["stage"] == "full"][20:]
+    assert len(repeated) < len(steps)
+    capsys.readouterr()
+
+
+def test_killed_runs_leave_nothing_half_written_and_resume(lih: Path, tmp_path: Path) -> None:
+    rng = random.Random(12)
+    for _ in range(4):
+        process = subprocess.Popen(
+            [*COMMAND, "molecule=LiH"], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        time.sleep(rng.uniform(0.8, 3.0))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        for record in tmp_path.glob("outputs/LiH/*/record.json"):
+            read_record(record)
+    assert run(tmp_path, "molecule=LiH").returncode == 0
+    same_result(results(tmp_path), results(lih))
+
+
+def test_interrupting_says_how_to_go_on(tmp_path: Path, monkeypatch, capsys) -> None:
+    def interrupt(*arguments: object, **more: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(study, "prune_ansatz", interrupt)
+    assert main(["molecule=H2", f"output_dir={tmp_path / 'x'}"]) == 130
+    assert "the same command goes on" in capsys.readouterr().err
+
+
+def test_two_runs_in_one_folder_wait_for_each_other(lih: Path, tmp_path: Path) -> None:
+    processes = [
+        subprocess.Popen([*COMMAND, "molecule=LiH"], cwd=tmp_path, stdout=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    outputs = [process.communicate()[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert sum("This study is complete" in output for output in outputs) == 1
+    same_result(results(tmp_path), results(lih))
+
+
+def test_folders_that_cannot_be_used_are_refused(lih: Path, tmp_path: Path, capsys, monkeypatch) -> None:
+    (tmp_path / "file").write_text("")
+    assert main(["molecule=H2", f"output_dir={tmp_path / 'file' / 'x'}"]) == 2
+    assert main(["molecule=H2", f"output_dir={tmp_path / 'file'}"]) == 2
+    assert main(["molecule=H2", f"output_dir={results(lih)}"]) == 2
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "trace.jsonl").write_text('{"event": "settings", "digest": "0"}\n')
+    assert main(["molecule=H2", f"output_dir={other}"]) == 2
+    errors = capsys.readouterr().err.splitlines()
+    assert len(errors) == 4
+    assert all("choose another output_dir" in line for line in errors)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everywhere
+    assert main(["molecule=H2", f"output_dir={tmp_path / 'new'}"]) == 2
+    assert "cannot be written to" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_full_disk_is_one_line(tmp_path: Path, monkeypatch, capsys) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device", "circuit.json")
+
+    monkeypatch.setattr(study, "write_circuit", full)
+    assert main(["molecule=H2", f"output_dir={tmp_path / 'x'}"]) == 2
+    assert capsys.readouterr().err == "vqe_prune: circuit.json: No space left on device\n"
+    assert not (tmp_path / "x" / "record.json").exists()
+
+
+def test_qsim_that_disagrees_is_impossible_to_miss(tmp_path: Path, monkeypatch, capsys) -> None:
+    from vqe_prune.engine import qsim
+
+    monkeypatch.setattr(qsim, "qsim_energy", lambda *arguments: (-1.0, 0.5))
+    assert main(["molecule=H2", f"output_dir={tmp_path / 'x'}"]) == 0
+    assert "WARNING: qsim gives -1.00000000 hartree" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("rule", ["symmetry", "magnitude", "random", "fisher"])
+def test_every_rule_runs(rule: str, tmp_path: Path, capsys) -> None:
+    assert main(["molecule=H4", f"pruner={rule}", f"output_dir={tmp_path / 'x'}"]) == 0
+    record = read_record(tmp_path / "x")
+    assert [stage["name"] for stage in record.stages][1] == "symmetry"
+    assert record.stages[-1]["error_to_exact"] < 1.5e-3
+    assert rule in capsys.readouterr().out
+
+
+def test_open_shells_own_files_and_no_exact_energy(tmp_path: Path, capsys) -> None:
+    (tmp_path / "OH.xyz").write_text("2\nhydroxyl\nO 0 0 0\nH 0 0 0.97\n")
+    where = f"molecule={tmp_path / 'OH.xyz'}"
+    assert main([where, "molecule.spin=1", "exact=false", f"output_dir={tmp_path / 'x'}"]) == 0
+    record = read_record(tmp_path / "x")
+    assert record.energies["exact"] is None and record.energies["mp2"] is None
+    assert record.stages[-1]["error_to_exact"] is None
+    assert record.stages[-1]["energy"] - record.stages[0]["energy"] <= 1.5e-3
+    assert "not computed" in capsys.readouterr().out
+
+
+def test_nothing_to_correlate_is_an_error(tmp_path: Path, capsys) -> None:
+    (tmp_path / "He.xyz").write_text("1\n\nHe 0 0 0\n")
+    assert main([f"molecule={tmp_path / 'He.xyz'}", f"output_dir={tmp_path / 'x'}"]) == 2
+    assert "nothing is left to correlate" in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["molecule=H2", "molecule.charge=5"], "leaves -3 electrons"),
+        (["molecule=H2", "molecule.spin=1"], "try molecule.spin=0"),
+        (["molecule=H2", "molecule.bond_length=0"], "0 angstrom apart"),
+        (["molecule=H2", "molecule.bond_length=1e300"], "not a length"),
+        (["molecule=H2", "molecule.basis=sto-3"], "did you mean sto3g"),
+        (["molecule=H2", "molecule.basis=/etc/passwd"], "no such basis"),
+        (["molecule=H2", "molecule.active_space=[2,9]"], "larger than H2"),
+        (["molecule=LiH", "molecule.active_space=[3,4]"], "must leave pairs"),
+        (["molecule=H2", "molecule.frozen_core=true"], "has no core orbitals"),
+        (["molecule=LiH", "molecule.frozen_core=true", "molecule.active_space=[2,2]"], "no effect beside"),
+        (["molecule=N2", "molecule.basis=cc-pvtz"], "GiB"),
+        (["molecule=H2", "molecule.geometry='H 0 0 0; Hx 0 0 bond_length'"], "unknown element 'Hx'"),
+        (["molecule=H2", "molecule.geometry='U 0 0 0; H 0 0 bond_length'", "molecule.spin=1"], "does not cover"),
+    ],
+)
+def test_impossible_molecules_are_one_line(arguments: list[str], message: str, tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    err = capsys.readouterr().err
+    assert message in err and err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_scf_that_does_not_converge_has_its_own_status(tmp_path, monkeypatch, capsys) -> None:
+    from vqe_prune import chemistry
+
+    monkeypatch.setattr(chemistry, "SCF_CYCLES", 1)
+    assert main(["molecule=H2O", f"output_dir={tmp_path / 'x'}"]) == 3
+    assert "did not converge" in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
+
+
+def test_the_readme_program_prints_what_the_readme_says(capsys) -> None:
+    readme = (Path(__file__).parent.parent / "README.md").read_text()
+    program = readme.split("```python\n")[1].split("```")[0]
+    expected = readme.split("prints\n\n```\n")[1].split("```")[0]
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == expected
