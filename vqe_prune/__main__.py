@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -53,6 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status.
 
     """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # PySCF's idle threads would spin on a busy machine
     arguments = list(sys.argv[1:] if argv is None else argv)
     if {"-h", "--help"} & set(arguments):
         molecules = " ".join(config.molecule_names())

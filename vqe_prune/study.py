@@ -19,6 +19,7 @@ from vqe_prune.ansatz.ucc import uccsd
 from vqe_prune.chemistry import Molecule
 from vqe_prune.circuit import Gate, ansatz_gates, count_resources, write_circuit
 from vqe_prune.config import Settings
+from vqe_prune.engine.kernels import compiled_before
 from vqe_prune.errors import InputError
 from vqe_prune.journal import TraceJournal
 from vqe_prune.objective import sector_hamiltonian
@@ -96,6 +97,8 @@ def _compute(
         relative_to=settings.pruner.relative_to,
         parameters=settings.pruner.parameters,
     )
+    if not compiled_before():
+        journal.say("First run of this installation: compiling kernels, some ten seconds")
     pruning = prune_ansatz(
         problem,
         uccsd(problem.n_orbitals, *problem.n_electrons),

@@ -11,6 +11,8 @@ be shared between threads.
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,6 +44,13 @@ class Tables(NamedTuple):
     b_stop: NDArray[np.int64]
     order_signs: NDArray[np.float64]
     segments: NDArray[np.int64]
+
+
+def compiled_before() -> bool:
+    """Return whether an earlier run left compiled kernels beside this file (or where NUMBA_CACHE_DIR says)."""
+    folder = os.environ.get("NUMBA_CACHE_DIR")
+    places = [Path(folder)] if folder else [Path(__file__).parent / "__pycache__"]
+    return any(any(place.rglob("kernels.energy_and_overlaps*.nbc")) for place in places)
 
 
 def _kernel(function: Any) -> Any:

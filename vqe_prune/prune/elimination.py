@@ -21,7 +21,7 @@ Ranking = Callable[[Objective, Vector, Vector], Vector]
 NEARLY_EQUAL = 1e-6
 """Scores closer than this fraction are equal: of equal parameters the one with most rotations goes first."""
 
-EXACT_HESSIANS = 300
+EXACT_HESSIANS = 600
 """With more parameters than this a Hessian's columns cost too much; the optimiser's own estimate serves instead."""
 
 

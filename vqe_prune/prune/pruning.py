@@ -29,6 +29,11 @@ Vector = NDArray[np.float64]
 VARIATIONAL_SLACK = 1e-8
 """An energy this much (hartree) below the exact one is rounding; more is a wrong answer."""
 
+HESSIAN_COLUMN = 2.5
+"""Time of a column of the Hessian in gradients: two states and their derivatives instead of two states."""
+
+NOTICEABLE_SECONDS = 3.0
+
 LOOK_AHEAD = 2.0
 """Where steps are expensive a path ends once its error is this many times the tolerance."""
 
@@ -164,8 +169,9 @@ def prune_ansatz(
         else:
             ranking = rank_at_random(seed) if rule == "random" else RANKINGS[rule]
             path = work.eliminate(rule, ranking, before, limits, stages[0].optimum.value)
-            chosen = choose(path, limits, reference_energy(problem, limits, stages[0].optimum.value))
-            notes += _shortfall(rule, path, chosen, limits)
+            reference = reference_energy(problem, limits, stages[0].optimum.value)
+            chosen = choose(path, limits, reference)
+            notes += _shortfall(rule, path, chosen, limits, reference)
             plan = elimination_plan(rule, before.ansatz, path, chosen)
             stage = Stage(name=rule, ansatz=restrict(before.ansatz, chosen.kept), optimum=_optimum_of(chosen))
             predicted += chosen.predicted
@@ -204,17 +210,18 @@ def choose(path: Sequence[PathPoint], limits: Limits, reference: float) -> PathP
     return min(within, key=lambda point: len(point.kept), default=path[0])
 
 
-def _shortfall(rule: str, path: Sequence[PathPoint], chosen: PathPoint, limits: Limits) -> list[str]:
+def _shortfall(rule: str, path: Sequence[PathPoint], chosen: PathPoint, limits: Limits, reference: float) -> list[str]:
     """Say in words why a rule removed nothing."""
     if len(chosen.kept) < len(path[0].kept):
         return []
     if limits.parameters is not None:
         return [f"{rule} removed nothing: {len(chosen.kept)} parameters are within the budget of {limits.parameters}"]
-    if limits.relative_to == "full":
-        return [f"{rule} removed nothing: every parameter is worth more than the tolerance"]
+    error = path[0].value - reference
+    if error <= limits.tolerance:
+        return [f"{rule} removed nothing: every parameter is needed for {1e3 * limits.tolerance:g} mHa"]
     return [
-        f"{rule} removed nothing: the ansatz before it is not within {1e3 * limits.tolerance:g} mHa of the exact "
-        f"energy with fewer parameters; raise pruner.tolerance or set pruner.relative_to=full"
+        f"{rule} removed nothing: the ansatz before it already has an error of {1e3 * error:.4f} mHa, more than the "
+        f"{1e3 * limits.tolerance:g} mHa allowed; raise pruner.tolerance or set pruner.relative_to=full"
     ]
 
 
@@ -276,11 +283,17 @@ class _Work:
     ) -> list[PathPoint]:
         """Return a rule's path: to the last parameter where that is cheap, else a little past the limits."""
         reference = reference_energy(self.problem, limits, full_energy)
-        whole = self.bind(before.ansatz).cheap_hessian
+        objective = self.bind(before.ansatz)
+        whole = objective.cheap_hessian
+        hopeless = limits.parameters is None and before.optimum.value - reference > limits.tolerance
+        if not whole and not hopeless:
+            self._announce_hessian(rule, objective, before.optimum.angles)
 
         def enough(point: PathPoint) -> bool:
             if whole:
                 return False
+            if hopeless:
+                return True
             if limits.parameters is not None:
                 return len(point.kept) <= limits.parameters
             return point.value - reference > LOOK_AHEAD * limits.tolerance
@@ -295,6 +308,14 @@ class _Work:
             gradient_tolerance=self.gradient_tolerance,
             progress=partial(self.journal.pruned, rule),
         )
+
+    def _announce_hessian(self, rule: str, objective: EnergyObjective, angles: Vector) -> None:
+        """Say how long the Hessian will take where the user would notice."""
+        began = time.perf_counter()
+        objective.value_and_gradient(angles)
+        seconds = HESSIAN_COLUMN * len(angles) * (time.perf_counter() - began)
+        if seconds > NOTICEABLE_SECONDS and not self.journal.path(rule):
+            self.journal.say(f"{rule}: Hessian of {len(angles)} parameters, about {seconds:.0f} s")
 
     def certify(self, first: Stage, last: Stage, predicted: float) -> Certificate:
         """Compare what pruning cost with what was predicted and with what the two states allow."""

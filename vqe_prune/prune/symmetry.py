@@ -13,10 +13,10 @@ from vqe_prune.problem import Problem
 from vqe_prune.prune.plan import Action, Decision, PrunePlan
 from vqe_prune.symmetry import SignedPermutation
 
-SMALL_ANGLE = 1e-3
-"""Below this angle (radian) partners differ by less than its cube, 1e-9: no correction of a tie can be read off."""
+SMALL_ANGLE = 1e-5
+"""Angles (radian) below this are as small as the optimiser's error: no correction of a tie can be read off."""
 
-LARGEST_CORRECTION = 0.1
+LARGEST_CORRECTION = 0.5
 """Partners whose angles differ by more than this fraction do so for another reason than their order."""
 
 

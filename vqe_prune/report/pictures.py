@@ -54,6 +54,7 @@ def energy_picture(steps: Sequence[Mapping[str, Any]]) -> str:
     axes[0].legend(frameon=False)
     if has_error:
         axes[1].set_yscale("log")
+        axes[1].minorticks_off()
         _accuracy_line(axes[1])
         axes[1].set_ylabel("error / mHa")
     axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -80,6 +81,7 @@ def path_picture(path: Sequence[Mapping[str, Any]], chosen: int | None, toleranc
     errors = [_clipped(point["error"]) for point in path]
     axis.plot(counts, errors, color=COLOURS[0], marker="o", markersize=4, linewidth=1.2)
     axis.set_yscale("log")
+    axis.minorticks_off()
     if tolerance is not None:
         axis.axhline(1e3 * tolerance, color=COLOURS[1], linestyle="--", linewidth=1)
         axis.text(max(counts), 1e3 * tolerance, "tolerance", color=COLOURS[1], ha="left", va="bottom")
@@ -138,9 +140,10 @@ def _figure(rows: int, width: float, height: float) -> tuple[Figure, list[Axes]]
     """A figure that no window or global state knows of."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height))
     axes = list(figure.subplots(rows, 1, squeeze=False, sharex=True)[:, 0])
-    for axis in axes:
+    figure.subplots_adjust(left=0.85 / width, right=1 - 0.1 / width, bottom=0.5 / height, top=1 - 0.1 / height)
+    for axis in axes:  # fixed margins: a layout engine would draw everything twice
         axis.spines[["top", "right"]].set_visible(False)
     return figure, axes
 
