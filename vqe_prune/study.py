@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -62,6 +63,7 @@ def run(settings: Settings, *, write: Callable[[str], Any] | None = None) -> Rec
         write(report.summary(complete) + f"\nThis study is complete; its report is {folder / 'report.html'}\n")
         return complete
     write(f"{molecule.name} in {molecule.basis}: mean field, reference energies, exact energy ...\n")
+    threads = _threads(settings)
     problem = molecular_problem(molecule, exact=settings.exact)
     if not uccsd(problem.n_orbitals, *problem.n_electrons).rotations:
         raise InputError(
@@ -76,7 +78,7 @@ def run(settings: Settings, *, write: Callable[[str], Any] | None = None) -> Rec
             write(report.summary(complete) + f"\nThis study is complete; its report is {folder / 'report.html'}\n")
             return complete
         trace = _open_trace(folder, settings)
-        return _compute(settings, problem, trace, folder, times, began, write)
+        return _compute(settings, problem, trace, folder, times, began, write, threads)
 
 
 def _compute(
@@ -87,6 +89,7 @@ def _compute(
     times: dict[str, float],
     began: float,
     write: Callable[[str], Any],
+    threads: int,
 ) -> Record:
     """Prune, print the tables, check the circuit and write the results; everything known so far is in the trace."""
     journal = TraceJournal(trace, write, problem.energies["exact"])
@@ -98,7 +101,7 @@ def _compute(
         parameters=settings.pruner.parameters,
     )
     if not compiled_before():
-        journal.say("First run of this installation: compiling kernels, some ten seconds")
+        journal.say("First run of this installation: compiling kernels, a few seconds")
     pruning = prune_ansatz(
         problem,
         uccsd(problem.n_orbitals, *problem.n_electrons),
@@ -107,7 +110,7 @@ def _compute(
         seed=settings.seed,
         gradient_tolerance=settings.optimizer.gradient_tolerance,
         max_steps=settings.optimizer.max_steps,
-        threads=_threads(settings),
+        threads=threads,
         journal=journal,
     )
     times["pruning"] = time.perf_counter() - mark
@@ -170,9 +173,13 @@ def _molecule(settings: Settings) -> Molecule:
 
 
 def _threads(settings: Settings) -> int:
-    import os
+    """Threads to use, PySCF's included: what was set, else what this process may run on."""
+    from pyscf import lib
 
-    return settings.threads or len(os.sched_getaffinity(0))
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    threads = settings.threads or usable or 1
+    lib.num_threads(threads)
+    return threads
 
 
 def _complete_record(folder: Path, settings: Settings) -> Record | None:
