@@ -199,20 +199,22 @@ def test_degenerate_partners_are_found_with_their_signs(molecular) -> None:
     assert mirror.targets.tolist() == [1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10]
     assert partner.targets.tolist()[::2] == [0, 2, 4, 8, 6, 10]
     assert len(molecular("H2O").symmetries) == 1  # no degenerate irrep in C2v
-    electrons = molecular("LiH").electrons
-    rng = np.random.default_rng(10)
-    signs = rng.choice([-1, 1], size=6)
+    nitrogen = Molecule(name="N2", atoms=(("N", (0, 0, 0)), ("N", (0, 0, 1.098))))
+    electrons = chemistry.solve_mean_field(nitrogen).electrons  # pi pairs 4, 5 and 7, 8
+    signs = np.array([1, -1, 1, 1, 1, 1, -1, 1, -1, 1])  # the second partner of one pair is reversed, of the other not
     flipped = Electrons(
         one_body=electrons.one_body * np.outer(signs, signs),
         two_body=electrons.two_body * np.einsum("p,q,r,s->pqrs", signs, signs, signs, signs),
         constant=0.0,
-        n_alpha=2,
-        n_beta=2,
+        n_alpha=7,
+        n_beta=7,
         irreps=electrons.irreps,
     )
-    found = spin_orbital_symmetries(flipped)[1]
+    plain, found = spin_orbital_symmetries(electrons)[1], spin_orbital_symmetries(flipped)[1]
     image = found.signs[::2]
     targets = found.targets[::2] // 2
+    assert targets.tolist() == [0, 1, 2, 3, 5, 4, 6, 8, 7, 9]
+    assert plain.signs[8] * plain.signs[14] * image[4] * image[7] == -1  # only their relative sign means anything
     one = flipped.one_body[np.ix_(targets, targets)] * np.outer(image, image)
     two = flipped.two_body[np.ix_(*[targets] * 4)] * np.einsum("p,q,r,s->pqrs", image, image, image, image)
     assert np.abs(one - flipped.one_body).max() < 1e-6
