@@ -68,6 +68,8 @@ def test_bad_settings_are_one_line_with_a_hint(argument: str, capsys, tmp_path, 
         (["pruner=symmetry", "pruner.tolerance=1e-3"], "no effect with pruner=symmetry"),
         (["pruner.parameters=3", "pruner.tolerance=1e-3"], "no effect beside pruner.parameters"),
         (["exact=false", "pruner.relative_to=exact"], "needs the exact energy"),
+        (["seed=1", "seed=2"], "set twice"),
+        (["pruner=random", "pruner.rules=[random]"], "set twice"),
     ],
 )
 def test_settings_without_effect_are_errors(arguments: list[str], message: str) -> None:

@@ -187,6 +187,8 @@ def _parse_overrides(arguments: Sequence[str]) -> dict[str, Any]:
             raise InputError(f"{argument}: interpolation is not allowed in settings")
         if key == "molecule" and not text:
             raise InputError(f"molecule= needs a name or a file; available: {', '.join(molecule_names())}")
+        if _main_key(key) in values:
+            raise InputError(f"{argument}: {_main_key(key)} is set twice; leave one of them out")
         values[_main_key(key)] = _plain(value, key)
     return values
 

@@ -212,7 +212,7 @@ def choose(path: Sequence[PathPoint], limits: Limits, reference: float) -> PathP
 
 def _shortfall(rule: str, path: Sequence[PathPoint], chosen: PathPoint, limits: Limits, reference: float) -> list[str]:
     """Say in words why a rule removed nothing."""
-    if len(chosen.kept) < len(path[0].kept):
+    if len(chosen.kept) < len(path[0].kept) or not path[0].kept:
         return []
     if limits.parameters is not None:
         return [f"{rule} removed nothing: {len(chosen.kept)} parameters are within the budget of {limits.parameters}"]

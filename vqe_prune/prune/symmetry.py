@@ -17,7 +17,7 @@ SMALL_ANGLE = 1e-5
 """Angles (radian) below this are as small as the optimiser's error: no correction of a tie can be read off."""
 
 LARGEST_CORRECTION = 0.5
-"""Partners whose angles differ by more than this fraction do so for another reason than their order."""
+"""Partners whose angles differ by more than this fraction at the optimum are not tied: it would cost energy."""
 
 
 def symmetry_plan(problem: Problem, ansatz: Ansatz, angles: NDArray[np.float64] | None = None) -> PrunePlan:
@@ -55,25 +55,15 @@ def symmetry_plan(problem: Problem, ansatz: Ansatz, angles: NDArray[np.float64] 
         elif orbit.leader == index:
             decisions.append(Decision(action=Action.KEEP, reason="allowed by symmetry"))
         else:
-            coefficient = float(orbit.sign)
-            if rotation_angles is not None:
-                coefficient = _tie_coefficient(orbit.sign, rotation_angles[index], rotation_angles[orbit.leader])
             leader = ansatz.rotations[orbit.leader].generator.label
-            decisions.append(
-                Decision(
-                    action=Action.TIE,
-                    reason=f"{orbit.symmetry} of {leader}: shares its angle",
-                    leader=orbit.leader,
-                    coefficient=coefficient,
-                )
-            )
+            coefficient = _tie_coefficient(orbit, index, rotation_angles)
+            if coefficient is None:
+                reason = f"{orbit.symmetry} of {leader}, but its angle at the optimum is too different to share"
+                decisions.append(Decision(action=Action.KEEP, reason=reason))
+                continue
+            reason = f"{orbit.symmetry} of {leader}: shares its angle"
+            decisions.append(Decision(action=Action.TIE, reason=reason, leader=orbit.leader, coefficient=coefficient))
     return PrunePlan(rule="symmetry", decisions=tuple(decisions))
-
-
-def _tie_coefficient(sign: int, angle: float, leader_angle: float) -> float:
-    if abs(leader_angle) < SMALL_ANGLE or abs(angle / leader_angle - sign) > LARGEST_CORRECTION:
-        return float(sign)
-    return float(angle / leader_angle)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +74,15 @@ class _Orbit:
     sign: int
     symmetry: str
     cancels: bool = False
+
+
+def _tie_coefficient(orbit: _Orbit, index: int, angles: NDArray[np.float64] | None) -> float | None:
+    """Return a rotation's angle over its leader's, None where they are too different to be one parameter."""
+    if angles is None or max(abs(angles[index]), abs(angles[orbit.leader])) < SMALL_ANGLE:
+        return float(orbit.sign)
+    if abs(angles[index] - orbit.sign * angles[orbit.leader]) > LARGEST_CORRECTION * abs(angles[orbit.leader]):
+        return None
+    return float(angles[index] / angles[orbit.leader])
 
 
 def _orbits(problem: Problem, ansatz: Ansatz) -> list[_Orbit]:
