@@ -14,6 +14,7 @@ from vqe_prune.circuit import (
     Gate,
     ansatz_gates,
     cancel_neighbours,
+    conserved_parities,
     count_resources,
     excitation_gates,
     to_cirq,
@@ -56,14 +57,44 @@ def test_gates_are_the_matrix_exponential(excitation: Excitation) -> None:
 @pytest.mark.parametrize("excitation", EXCITATIONS, ids=lambda e: e.label)
 @pytest.mark.parametrize("filled", [(), (3,), (2, 3)])
 def test_quiet_qubits_cost_no_gate_and_keep_the_sign(excitation: Excitation, filled: tuple[int, ...]) -> None:
-    angle, acted_on = -0.41, set(excitation.spin_orbitals)
-    gates = excitation_gates(excitation, angle, acted_on=acted_on, occupied=filled)
-    assert {qubit for gate in gates for qubit in gate.qubits} <= acted_on
+    angle, own = -0.41, set(excitation.spin_orbitals)
+    quiet = [q for q in range(8) if q not in own]
+    gates = excitation_gates(excitation, angle, conserved=[1 << q for q in quiet], occupied=filled)
+    assert {qubit for gate in gates for qubit in gate.qubits} <= own
     indices = np.arange(2**8)
-    quiet = [q for q in range(8) if q not in acted_on]
     right = np.all([(indices >> (7 - q) & 1) == (q in filled) for q in quiet], axis=0)
     exact = scipy.linalg.expm(angle * anti_hermitian(excitation, 8).toarray())
     assert np.abs((unitary(gates, 8) - exact)[np.ix_(right, right)]).max() < 1e-10  # double precision
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_conserved_parities_shorten_circuits_and_keep_the_state(seed: int) -> None:
+    """Random ansätze of a few excitations, whose conserved parities differ from seed to seed."""
+    rng = np.random.default_rng([31, seed])
+    pool = [rotation.generator for rotation in uccsd(4, 2, 2).rotations]
+    chosen = [pool[k] for k in rng.choice(len(pool), size=4, replace=False)]
+    ansatz = Ansatz(name="few", rotations=tuple(Rotation(e, k) for k, e in enumerate(chosen)), n_parameters=4)
+    angles, occupied = rng.normal(size=4), (0, 1, 2, 3)
+    gates = ansatz_gates(ansatz, angles, occupied)
+    vector = to_cirq([*gates, *(Gate("x", (q,)) for q in range(8) for _ in range(2))])
+    state = vector.final_state_vector(qubit_order=cirq.LineQubit.range(8), dtype=np.complex128)
+    assert np.abs(state - dense_state(ansatz, angles, occupied, 8)).max() < 1e-10  # double precision
+    naive = [g for e, t in zip(chosen, angles, strict=True) for g in excitation_gates(e, t)]
+    assert count_resources(gates).n_two_qubit_gates <= count_resources(naive).n_two_qubit_gates
+    for parity in conserved_parities(ansatz):
+        assert all(sum(parity >> q & 1 for q in e.spin_orbitals) % 2 == 0 for e in chosen)
+
+
+def test_pairs_have_no_parity() -> None:
+    """Orbitals that only pair excitations fill are filled twice or not at all: nothing has to be counted."""
+    pairs = [Excitation((2 * a, 2 * a + 1), (2 * i, 2 * i + 1)) for i in range(2) for a in range(2, 5)]
+    ansatz = Ansatz(
+        name="pairs",
+        rotations=(*(Rotation(e, k) for k, e in enumerate(pairs)), Rotation(Excitation((10,), (0,)), 6)),
+        n_parameters=7,
+    )
+    gates = ansatz_gates(ansatz, np.full(7, 0.1), (0, 1, 2, 3))
+    assert count_resources(gates).n_two_qubit_gates <= 6 * 13 + 2 + 2  # the single excitation counts one qubit
 
 
 def test_two_qubit_gates_of_each_kind() -> None:

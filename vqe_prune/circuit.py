@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from vqe_prune.ansatz.rotation import Ansatz, Excitation
 from vqe_prune.run_folder import write_atomically
+from vqe_prune.symmetry import kernel_gf2
 
 if TYPE_CHECKING:
     import cirq
@@ -67,24 +68,30 @@ def ansatz_gates(ansatz: Ansatz, angles: NDArray[np.float64], reference_occupied
         X on the filled spin orbitals, then the rotations, neighbouring inverse gates cancelled.
 
     """
-    acted_on = acted_on_qubits(ansatz)
+    conserved = conserved_parities(ansatz)
     occupied = set(reference_occupied)
     gates = [Gate("x", (qubit,)) for qubit in sorted(occupied)]
     for rotation, angle in zip(ansatz.rotations, ansatz.rotation_angles(angles), strict=True):
-        gates += excitation_gates(rotation.generator, float(angle), acted_on=acted_on, occupied=occupied)
+        gates += excitation_gates(rotation.generator, float(angle), conserved=conserved, occupied=occupied)
     return cancel_neighbours(gates)
 
 
-def acted_on_qubits(ansatz: Ansatz) -> set[int]:
-    """Return the qubits whose occupation some rotation changes; the others keep the reference's."""
-    return {qubit for rotation in ansatz.rotations for qubit in rotation.generator.spin_orbitals}
+def conserved_parities(ansatz: Ansatz) -> list[int]:
+    """Return independent sets of qubits whose parity no rotation of an ansatz changes, as bit masks.
+
+    A rotation flips all its spin orbitals at once, so a set is conserved when it holds an even number of them: the sets
+    are the kernel of the rotations' supports over GF(2). A qubit that no rotation acts on is such a set, and so are the
+    two spin orbitals of an orbital that only pair excitations fill.
+    """
+    supports = {_mask(rotation.generator.spin_orbitals) for rotation in ansatz.rotations}
+    return kernel_gf2(supports, max((mask.bit_length() for mask in supports), default=0))
 
 
 def excitation_gates(
     excitation: Excitation,
     angle: float,
     *,
-    acted_on: Collection[int] | None = None,
+    conserved: Sequence[int] = (),
     occupied: Collection[int] = (),
 ) -> list[Gate]:
     """Build exp(angle (T - T^dagger)) of a fermionic excitation under Jordan-Wigner.
@@ -96,9 +103,9 @@ def excitation_gates(
     Args:
         excitation: The generator.
         angle: Radian.
-        acted_on: Qubits that change somewhere in the circuit, default all; the others have a fixed occupation, which
-            becomes a sign of the angle and costs no gate.
-        occupied: Filled qubits among those that do not change.
+        conserved: Sets of qubits (bit masks) whose parity is that of `occupied` in every state that the gates will
+            meet; they shorten the parity (ours), and the gates are exact on such states only.
+        occupied: Filled qubits of the reference.
 
     Returns:
         The gates, first one first.
@@ -108,10 +115,8 @@ def excitation_gates(
         a Gray code and merges the last CZ into a CX.
 
     """
-    between = _between(excitation.spin_orbitals)
-    quiet = [] if acted_on is None else [qubit for qubit in between if qubit not in acted_on]
-    between = [qubit for qubit in between if qubit not in quiet]
-    angle *= _operator_sign(excitation) * (-1) ** sum(qubit in occupied for qubit in quiet)
+    between, sign = _shortest_parity(excitation, conserved, _mask(occupied))
+    angle *= _operator_sign(excitation) * sign
     if len(excitation.created) == 1:
         core = _single(excitation.annihilated[0], excitation.created[0], angle)
     elif len(excitation.created) == 2:
@@ -125,10 +130,32 @@ def excitation_gates(
     return [*staircase, flip, *core, flip, *reversed(staircase)]
 
 
-def _between(spin_orbitals: Sequence[int]) -> list[int]:
-    """Qubits of the Z strings: between the first and second, the third and fourth ... of the ascending qubits."""
-    pairs = zip(spin_orbitals[0::2], spin_orbitals[1::2], strict=True)
-    return [qubit for low, high in pairs for qubit in range(low + 1, high) if qubit not in spin_orbitals]
+def _shortest_parity(excitation: Excitation, conserved: Sequence[int], occupied: int) -> tuple[list[int], int]:
+    """Qubits whose parity gives the fermionic sign, as few as possible, and the sign they leave out.
+
+    The Z string may be multiplied by any conserved parity. What falls on the excitation's own qubits is an even number
+    of them (that is what conserved means) and has one value wherever the rotation acts: that of its annihilated ones.
+    """
+    own, annihilated = _mask(excitation.spin_orbitals), _mask(excitation.annihilated)
+    qubits = excitation.spin_orbitals
+    string = 0
+    for low, high in zip(qubits[0::2], qubits[1::2], strict=True):
+        string |= ((1 << high) - (1 << (low + 1))) & ~own
+    best, used = string, 0
+    improved = True
+    while improved:  # one or two parities at a time: an exhaustive search doubles with every one of them
+        improved = False
+        for first in conserved:
+            for second in (0, *conserved):
+                candidate = best ^ first ^ second
+                if (candidate & ~own).bit_count() < (best & ~own).bit_count():
+                    best, used, improved = candidate, used ^ first ^ second, True
+    exponent = (used & occupied).bit_count() + (best & own & annihilated).bit_count()
+    return [qubit for qubit in range(best.bit_length()) if best & ~own & 1 << qubit], (-1) ** exponent
+
+
+def _mask(qubits: Iterable[int]) -> int:
+    return sum(1 << qubit for qubit in qubits)
 
 
 def _operator_sign(excitation: Excitation) -> int:

@@ -152,7 +152,7 @@ def pauli_symmetries(terms: Sequence[Sequence[tuple[int, str]]], n_qubits: int) 
         sum(1 << (q + n_qubits * (op == "X")) | (op == "Y") << q | (op == "Y") << (q + n_qubits) for q, op in term)
         for term in terms
     }  # bit q: z of qubit q, bit n + q: x; swapped below by reading the kernel as (x|z)
-    kernel = _kernel_gf2(rows, 2 * n_qubits)
+    kernel = kernel_gf2(rows, 2 * n_qubits)
     chosen: list[int] = []
     low = (1 << n_qubits) - 1
     for vector in kernel:
@@ -170,8 +170,14 @@ def pauli_symmetries(terms: Sequence[Sequence[tuple[int, str]]], n_qubits: int) 
     ]
 
 
-def _kernel_gf2(rows: Iterable[int], n_columns: int) -> list[int]:
-    """Basis of the vectors v with parity(row & v) = 0 for every row."""
+def kernel_gf2(rows: Iterable[int], n_columns: int) -> list[int]:
+    """Return a basis of the bit masks v with an even number of bits in row & v for every row.
+
+    Args:
+        rows: Bit masks.
+        n_columns: Number of bits.
+
+    """
     pivots: dict[int, int] = {}
     for row in rows:
         for pivot, pivot_row in pivots.items():
