@@ -73,6 +73,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (InputError, ConvergenceError) as error:
         print(f"vqe_prune: {error}", file=sys.stderr)
         return error.exit_status
+    except BrokenPipeError:  # the reader of our output has gone, as with | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes at exit
+        return 141
     except OSError as error:
         print(f"vqe_prune: {error.filename or 'file'}: {error.strerror or error}", file=sys.stderr)
         return InputError.exit_status

@@ -133,7 +133,7 @@ def circuit_picture(rotations: Rotations, occupied: Sequence[int]) -> str:
     axis.set_xlim(-1.0, len(rotations) - 0.4)
     axis.set_ylim(-len(wires) - 0.3, 1.5)
     axis.set_axis_off()
-    return _svg(figure)
+    return _svg(figure, shrinks=False)
 
 
 def _figure(rows: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
@@ -157,8 +157,11 @@ def _accuracy_line(axis: Axes) -> None:
     axis.text(0.99, CHEMICAL_ACCURACY, "1 kcal/mol", color="#888888", ha="right", transform=axis.get_yaxis_transform())
 
 
-def _svg(figure: Figure) -> str:
-    """The figure as an SVG element whose black follows the page's text colour; the same input gives the same text."""
+def _svg(figure: Figure, *, shrinks: bool = True) -> str:
+    """The figure as an SVG element whose black follows the page's text colour; the same input gives the same text.
+
+    A picture that does not shrink keeps its width on a phone, where its box scrolls.
+    """
     import matplotlib
 
     buffer = io.StringIO()
@@ -167,8 +170,7 @@ def _svg(figure: Figure) -> str:
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(
-        r'(<svg[^>]*?) width="([0-9.]+)pt" height="[0-9.]+pt"', r'\1 style="width:\2pt;max-width:100%"', text, count=1
-    )
+    width = r'\1 style="width:\2pt;max-width:' + ("100%" if shrinks else "none") + '"'
+    text = re.sub(r'(<svg[^>]*?) width="([0-9.]+)pt" height="[0-9.]+pt"', width, text, count=1)
     text = re.sub(r"(stroke|fill): ?#000000", r"\1: currentColor", text)
     return text.replace('<g id="text', '<g fill="currentColor" id="text')
