@@ -275,9 +275,10 @@ def test_scf_that_does_not_converge_has_its_own_status(tmp_path, monkeypatch, ca
     assert not (tmp_path / "x").exists()
 
 
-def test_the_readme_program_prints_what_the_readme_says(capsys) -> None:
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_readme_programs_print_what_the_readme_says(number: int, tmp_path: Path) -> None:
     readme = (Path(__file__).parent.parent / "README.md").read_text()
-    program = readme.split("```python\n")[1].split("```")[0]
-    expected = readme.split("prints\n\n```\n")[1].split("```")[0]
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    program, rest = readme.split("```python\n")[number + 1].split("```", 1)
+    expected = rest.split("prints\n\n```\n")[1].split("```")[0]
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert done.stdout == expected
