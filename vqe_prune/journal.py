@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -53,14 +53,7 @@ class TraceJournal(Journal):
         found = self._trace.find("optimum", stage=stage)
         if not found:
             return None
-        event = found[-1]
-        return Optimum(
-            angles=np.array(event["angles"], dtype=float),
-            value=event["energy"],
-            gradient=event["gradient"],
-            steps=event["steps"],
-            reason=StopReason[event["reason"]],
-        )
+        return _read_optimum(found[-1])
 
     def path(self, rule: str) -> list[PathPoint]:
         """Return the points of a rule's path from the trace."""
@@ -68,8 +61,7 @@ class TraceJournal(Journal):
             PathPoint(
                 kept=tuple(event["kept"]),
                 n_rotations=event["n_rotations"],
-                angles=np.array(event["angles"], dtype=float),
-                value=event["energy"],
+                optimum=_read_optimum(event),
                 removed=event["removed"],
                 score=event["score"],
                 predicted=event["predicted_increase"],
@@ -92,12 +84,7 @@ class TraceJournal(Journal):
         self._trace.add(
             "optimum",
             stage=stage,
-            energy=optimum.value,
-            error=self._error(optimum.value),
-            gradient=optimum.gradient,
-            steps=optimum.steps,
-            reason=optimum.reason.name,
-            angles=optimum.angles.tolist(),
+            **self._optimum_content(optimum),
         )
         self.say(
             f"{stage}: {len(optimum.angles)} parameters, {self._energy(optimum.value)}, "
@@ -114,13 +101,11 @@ class TraceJournal(Journal):
             rule=rule,
             n_parameters=len(point.kept),
             n_rotations=point.n_rotations,
-            energy=point.value,
-            error=self._error(point.value),
+            **self._optimum_content(point.optimum),
             predicted_increase=point.predicted,
             removed=point.removed,
             score=point.score,
             kept=list(point.kept),
-            angles=point.angles.tolist(),
         )
         if point.removed is None:
             self._began = time.monotonic()
@@ -129,6 +114,16 @@ class TraceJournal(Journal):
         left = len(point.kept)
         remaining = (time.monotonic() - self._began) / max(started - left, 1) * left
         self._progress(f"{rule}: {left} parameters left, {self._energy(point.value)}, at most {remaining:.0f} s to go")
+
+    def _optimum_content(self, optimum: Optimum) -> dict[str, Any]:
+        return {
+            "energy": optimum.value,
+            "error": self._error(optimum.value),
+            "gradient": optimum.gradient,
+            "steps": optimum.steps,
+            "reason": optimum.reason.name,
+            "angles": optimum.angles.tolist(),
+        }
 
     def _error(self, energy: float) -> float | None:
         return None if self._exact is None else energy - self._exact
@@ -150,3 +145,13 @@ class TraceJournal(Journal):
         if self._open_line:
             self._write("\r\x1b[K")
             self._open_line = False
+
+
+def _read_optimum(event: Mapping[str, Any]) -> Optimum:
+    return Optimum(
+        angles=np.array(event["angles"], dtype=float),
+        value=event["energy"],
+        gradient=event["gradient"],
+        steps=event["steps"],
+        reason=StopReason[event["reason"]],
+    )

@@ -32,8 +32,7 @@ class PathPoint:
     Attributes:
         kept: Parameters of the first ansatz that are left, ascending.
         n_rotations: Rotations that are left.
-        angles: Their angles at the new optimum (radian); shape (len(kept),).
-        value: Value there (hartree).
+        optimum: The new optimum.
         removed: The parameter that went last, None for the first point.
         score: Its score by the rule that chose it.
         predicted: Sum of the increases predicted by curvature up to here (hartree).
@@ -42,11 +41,20 @@ class PathPoint:
 
     kept: tuple[int, ...]
     n_rotations: int
-    angles: Vector
-    value: float
+    optimum: Optimum
     removed: int | None = None
     score: float | None = None
     predicted: float = 0.0
+
+    @property
+    def angles(self) -> Vector:
+        """Angles that are left (radian); shape (len(kept),)."""
+        return self.optimum.angles
+
+    @property
+    def value(self) -> float:
+        """Value at the new optimum (hartree)."""
+        return self.optimum.value
 
 
 def eliminate(
@@ -79,7 +87,7 @@ def eliminate(
     points = list(earlier)
     if not points:
         kept = tuple(range(ansatz.n_parameters))
-        points = [PathPoint(kept=kept, n_rotations=len(ansatz.rotations), angles=optimum.angles, value=optimum.value)]
+        points = [PathPoint(kept=kept, n_rotations=len(ansatz.rotations), optimum=optimum)]
         if progress is not None:
             progress(points[0])
     inverse: Vector | None = None
@@ -106,8 +114,7 @@ def eliminate(
             PathPoint(
                 kept=kept,
                 n_rotations=len(smaller.rotations),
-                angles=found.angles,
-                value=found.value,
+                optimum=replace(found, inverse_hessian=None),  # a matrix a point would fill the memory
                 removed=point.kept[k],
                 score=float(scores[k]),
                 predicted=point.predicted + predicted,

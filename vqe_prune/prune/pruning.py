@@ -14,7 +14,7 @@ from vqe_prune.ansatz.rotation import Ansatz
 from vqe_prune.engine.determinants import SectorHamiltonian
 from vqe_prune.errors import ConvergenceError, InputError
 from vqe_prune.objective import EnergyObjective, check_ansatz, sector_hamiltonian
-from vqe_prune.optimize import Optimum, StopReason, minimize
+from vqe_prune.optimize import Optimum, minimize
 from vqe_prune.problem import Problem
 from vqe_prune.prune.certificate import Certificate, energy_change_bound
 from vqe_prune.prune.controls import rank_at_random, rank_by_fisher, rank_by_magnitude
@@ -173,7 +173,7 @@ def prune_ansatz(
             chosen = choose(path, limits, reference)
             notes += _shortfall(rule, path, chosen, limits, reference)
             plan = elimination_plan(rule, before.ansatz, path, chosen)
-            stage = Stage(name=rule, ansatz=restrict(before.ansatz, chosen.kept), optimum=_optimum_of(chosen))
+            stage = Stage(name=rule, ansatz=restrict(before.ansatz, chosen.kept), optimum=chosen.optimum)
             predicted += chosen.predicted
         plans.append(plan)
         stages.append(stage)
@@ -223,10 +223,6 @@ def _shortfall(rule: str, path: Sequence[PathPoint], chosen: PathPoint, limits: 
         f"{rule} removed nothing: the ansatz before it already has an error of {1e3 * error:.4f} mHa, more than the "
         f"{1e3 * limits.tolerance:g} mHa allowed; raise pruner.tolerance or set pruner.relative_to=full"
     ]
-
-
-def _optimum_of(point: PathPoint) -> Optimum:
-    return Optimum(angles=point.angles, value=point.value, gradient=0.0, steps=0, reason=StopReason.GRADIENT)
 
 
 def _keep_all(ansatz: Ansatz) -> PrunePlan:

@@ -24,7 +24,8 @@ def symmetry_plan(problem: Problem, ansatz: Ansatz, angles: NDArray[np.float64] 
     """Drop rotations that a symmetry forbids and tie rotations that a symmetry maps onto each other.
 
     A generator whose irrep product is not totally symmetric takes the state out of the reference's irrep; its gradient
-    is zero for ever at angle 0. So does one that a symmetry maps onto minus itself. Partners act one after the other;
+    is zero for ever at angle 0. So is that of one that a symmetry maps onto minus itself, unless the order of rotations
+    gave it an angle after all. Partners act one after the other;
     where they do not commute the symmetric state needs slightly different angles (two partners that share the pair
     they excite: tan a = sin b), so with `angles` the coefficient of a tie is the ratio found at the optimum: the tied
     ansatz then holds that very state, and its energy is unchanged. The coefficient is our reconstruction; methods that
@@ -49,10 +50,10 @@ def symmetry_plan(problem: Problem, ansatz: Ansatz, angles: NDArray[np.float64] 
         if irrep:
             reason = f"leaves the reference's irrep in {problem.electrons.group}: its gradient is always zero"
             decisions.append(Decision(action=Action.DROP, reason=reason, score=0.0))
-        elif orbit.cancels:
+        elif orbit.cancels and (rotation_angles is None or abs(rotation_angles[index]) < SMALL_ANGLE):
             reason = f"{orbit.symmetry} maps it onto minus itself: its gradient is always zero"
             decisions.append(Decision(action=Action.DROP, reason=reason, score=0.0))
-        elif orbit.leader == index:
+        elif orbit.leader == index or orbit.cancels:
             decisions.append(Decision(action=Action.KEEP, reason="allowed by symmetry"))
         else:
             leader = ansatz.rotations[orbit.leader].generator.label
