@@ -35,6 +35,9 @@ QSIM_AGREEMENT = 1e-5
 QSIM_QUBITS = 28
 """Largest circuit that is checked on qsim: 2 GiB of single-precision amplitudes."""
 
+LONG_QSIM_QUBITS = 20
+"""From here on a check on qsim takes long enough to be announced: 20,000 gates on 24 qubits take two minutes."""
+
 PACKAGES = ("vqe-prune", "pyscf", "numpy", "scipy", "numba", "openfermion", "cirq-core", "cirq-google", "qsimcirq")
 
 
@@ -119,6 +122,8 @@ def _compute(
     times["table"] = time.perf_counter() - began
     mark = time.perf_counter()
     gates = _gates(problem, pruning.final)
+    if LONG_QSIM_QUBITS <= rows[-1]["n_qubits"] <= QSIM_QUBITS:
+        journal.say(f"qsim: {len(gates)} gates on {rows[-1]['n_qubits']} qubits ...")
     qsim, complaint = _check_on_qsim(problem, pruning.final, gates, rows[-1]["n_qubits"])
     times["qsim"] = time.perf_counter() - mark
     record = Record(
