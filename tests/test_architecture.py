@@ -9,7 +9,8 @@ import vqe_prune
 
 PACKAGE = Path(vqe_prune.__file__).parent
 ORDER = [
-    "errors", "run_folder", "chemistry", "symmetry", "problem", "ansatz.rotation", "ansatz.ucc", "engine.determinants",
+    "errors", "run_folder", "electrons", "chemistry", "symmetry", "problem", "ansatz.rotation", "ansatz.ucc",
+    "engine.determinants",
     "engine.kernels", "engine.sector", "objective", "optimize", "score", "prune.plan", "prune.symmetry",
     "prune.curvature", "prune.elimination", "prune.controls", "prune.certificate", "prune.journal", "prune.pruning",
     "circuit", "engine.qsim", "report.record", "report.table", "report.pictures", "report.page", "report", "journal",

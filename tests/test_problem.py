@@ -7,7 +7,8 @@ from conftest import GEOMETRIES
 
 from vqe_prune import chemistry, config
 from vqe_prune.ansatz.ucc import uccsd
-from vqe_prune.chemistry import Electrons, Molecule
+from vqe_prune.chemistry import Molecule
+from vqe_prune.electrons import Electrons
 from vqe_prune.errors import ConvergenceError, InputError
 from vqe_prune.problem import (
     Problem,

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vqe_prune.ansatz.rotation import Ansatz, Excitation, Rotation
     from vqe_prune.ansatz.ucc import uccsd
-    from vqe_prune.chemistry import Electrons, Molecule
+    from vqe_prune.chemistry import Molecule
     from vqe_prune.circuit import ansatz_gates, count_resources, to_cirq
     from vqe_prune.config import parse_settings
+    from vqe_prune.electrons import Electrons
     from vqe_prune.errors import ConvergenceError, InputError
     from vqe_prune.objective import EnergyObjective, Objective, sector_hamiltonian
     from vqe_prune.optimize import Optimum, minimize
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Ansatz": "ansatz.rotation",
     "ConvergenceError": "errors",
-    "Electrons": "chemistry",
+    "Electrons": "electrons",
     "EnergyObjective": "objective",
     "Excitation": "ansatz.rotation",
     "InputError": "errors",

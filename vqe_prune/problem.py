@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqe_prune import chemistry
-from vqe_prune.chemistry import Electrons, Molecule
+from vqe_prune.chemistry import Molecule
+from vqe_prune.electrons import FORBIDDEN, Electrons, forbidden_noise
 from vqe_prune.errors import InputError
 from vqe_prune.symmetry import SignedPermutation, pauli_symmetries, spin_orbital_symmetries, terms_of
 
@@ -170,10 +171,7 @@ def _fitting_irreps(
     """Irreps from the labels of a file, which count from 0 (PySCF) or from 1 (MOLPRO); all zero where neither fits."""
     for irreps in (labels % 10, labels - 1):
         if irreps.shape == (len(one_body),) and irreps.min() >= 0:
-            pair = irreps[:, None] ^ irreps[None, :]
-            two_forbidden = pair[:, :, None, None] != pair[None, None]
-            noise = max(abs(one_body[pair != 0]).max(initial=0.0), abs(two_body[two_forbidden]).max(initial=0.0))
-            if noise < chemistry.FORBIDDEN:
+            if forbidden_noise(one_body, two_body, irreps) < FORBIDDEN:
                 return irreps
     return np.zeros(len(one_body), dtype=np.int64)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from vqe_prune.chemistry import Electrons
+from vqe_prune.electrons import Electrons
 
 if TYPE_CHECKING:
     from openfermion import QubitOperator

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqe_prune.ansatz.rotation import Ansatz, Excitation
-from vqe_prune.chemistry import irrep_product
+from vqe_prune.electrons import irrep_product
 from vqe_prune.problem import Problem
 from vqe_prune.prune.plan import Action, Decision, PrunePlan
 from vqe_prune.symmetry import SignedPermutation

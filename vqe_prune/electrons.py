@@ -1,0 +1,126 @@
+"""Electrons in orbitals: the second-quantised Hamiltonian, its electron numbers and its orbital irreps."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vqe_prune.errors import InputError
+
+FORBIDDEN = 1e-6
+"""Integrals (hartree) that irreps forbid are below this; mislabelled orbitals show up in 1e-2, SCF noise in 1e-8."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Electrons:
+    """Electrons in orthonormal orbitals: the second-quantised Hamiltonian and how many electrons it holds.
+
+    H = constant + sum h_pq E_pq + 1/2 sum (pq|rs) (E_pq E_rs - delta_qr E_ps). Orbitals are ordered so that the
+    reference determinant fills the first n_alpha and the first n_beta of them.
+
+    Attributes:
+        one_body: h_pq in hartree; shape (n_orbitals, n_orbitals).
+        two_body: (pq|rs) in chemists' order, hartree; shape (n_orbitals,) * 4.
+        constant: Nuclear repulsion and frozen electrons, hartree.
+        n_alpha: Number of alpha electrons.
+        n_beta: Number of beta electrons, at most n_alpha.
+        irreps: Irrep of each orbital in an Abelian group, products by exclusive or; shape (n_orbitals,).
+        group: Point group of the molecule, C1 where it is not known.
+
+    Raises:
+        InputError: Shapes or electron numbers do not fit, integrals are not finite or not symmetric.
+
+    """
+
+    one_body: NDArray[np.float64]
+    two_body: NDArray[np.float64]
+    constant: float
+    n_alpha: int
+    n_beta: int
+    irreps: NDArray[np.int64]
+    group: str = "C1"
+
+    def __post_init__(self) -> None:
+        h, g = np.array(self.one_body, dtype=float), np.array(self.two_body, dtype=float)
+        irreps = np.array(self.irreps, dtype=np.int64)
+        n = len(h) if h.ndim else 0
+        if n == 0 or h.shape != (n, n) or g.shape != (n,) * 4 or irreps.shape != (n,):
+            raise InputError(
+                f"integrals must have shapes (n, n) and (n, n, n, n) with n irreps, "
+                f"but they have {h.shape}, {g.shape} and {irreps.shape}"
+            )
+        if not (np.isfinite(h).all() and np.isfinite(g).all() and math.isfinite(self.constant)):
+            raise InputError("integrals must be finite, but some are NaN or infinite")
+        asymmetry = max(abs(h - h.T).max(), *(abs(g - g.transpose(p)).max() for p in _EIGHTFOLD))
+        if asymmetry > 1e-8:  # hartree; PySCF's own integrals are symmetric to 1e-14
+            raise InputError(
+                f"integrals must be real and symmetric, h_pq = h_qp and (pq|rs) = (qp|rs) = (rs|pq) in chemists' "
+                f"order, but they differ by {asymmetry:.1e} hartree; try two_body.transpose(0, 3, 1, 2) if yours are "
+                f"in physicists' order <pq|rs>"
+            )
+        if not 0 <= self.n_beta <= self.n_alpha <= n or self.n_alpha == 0:
+            raise InputError(
+                f"electron numbers must satisfy 0 <= beta <= alpha <= {n} orbitals with at least one electron, "
+                f"but alpha is {self.n_alpha} and beta is {self.n_beta}"
+            )
+        h, g = _remove_forbidden(h, g, irreps)
+        for name, array in (("one_body", h), ("two_body", g), ("irreps", irreps)):
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
+
+    @property
+    def n_orbitals(self) -> int:
+        """Number of spatial orbitals."""
+        return len(self.one_body)
+
+    @property
+    def sector_dimension(self) -> int:
+        """Number of determinants with these numbers of alpha and beta electrons."""
+        return math.comb(self.n_orbitals, self.n_alpha) * math.comb(self.n_orbitals, self.n_beta)
+
+    @property
+    def reference_energy(self) -> float:
+        """Energy of the reference determinant in hartree."""
+        occupied = [np.arange(self.n_orbitals) < n for n in (self.n_alpha, self.n_beta)]
+        density = np.array(occupied, dtype=float)
+        coulomb = np.einsum("iijj->ij", self.two_body)
+        exchange = np.einsum("ijji->ij", self.two_body)
+        total = density.sum(axis=0)
+        energy = total @ np.diag(self.one_body) + 0.5 * total @ coulomb @ total
+        return float(self.constant + energy - 0.5 * sum(d @ exchange @ d for d in density))
+
+
+_EIGHTFOLD = ((1, 0, 2, 3), (0, 1, 3, 2), (2, 3, 0, 1))
+
+
+def _remove_forbidden(
+    h: NDArray[np.float64], g: NDArray[np.float64], irreps: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Set integrals that the irreps forbid to zero, after checking that they are rounding noise."""
+    noise = forbidden_noise(h, g, irreps)
+    if noise > FORBIDDEN:
+        raise InputError(
+            f"orbital irreps do not fit the integrals: an integral of {noise:.1e} hartree is forbidden by them; "
+            f"leave the irreps out (all zero)"
+        )
+    one_forbidden, two_forbidden = _forbidden(irreps)
+    return np.where(one_forbidden, 0.0, h), np.where(two_forbidden, 0.0, g)
+
+
+def forbidden_noise(h: NDArray[np.float64], g: NDArray[np.float64], irreps: NDArray[np.int64]) -> float:
+    """Return the largest one- or two-body integral (hartree) that the irreps say must vanish."""
+    one_forbidden, two_forbidden = _forbidden(irreps)
+    return float(max(abs(h[one_forbidden]).max(initial=0.0), abs(g[two_forbidden]).max(initial=0.0)))
+
+
+def _forbidden(irreps: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    pair = irreps[:, None] ^ irreps[None, :]
+    return pair != 0, pair[:, :, None, None] != pair[None, None, :, :]
+
+
+def irrep_product(irreps: NDArray[np.int64]) -> int:
+    """Return the product (exclusive or) of Abelian irreps."""
+    return int(np.bitwise_xor.reduce(irreps, initial=0))
