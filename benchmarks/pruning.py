@@ -109,11 +109,8 @@ def run_case(name: str) -> tuple[list[dict[str, Any]], list[str]]:
     history = grow(problem, 1e-3 * min(b for b in BUDGETS if everything["curvature"][0][b] is not None))
     grown = {b: next(((n, n) for n, energy in history if 1e3 * (energy - exact) <= b), None) for b in BUDGETS}
     add("adapt", grown, time.perf_counter() - began)
-    for rule, found in (
-        ("magnitude", everything["magnitude"][0]),
-        ("fisher", everything["fisher"][0]),
-        ("adapt", grown),
-    ):
+    controls = [(rule, found) for rule in ("magnitude", "fisher", "random") for found in everything[rule]]
+    for rule, found in (*controls, ("adapt", grown)):
         for budget, size in found.items():
             ours = everything["curvature"][0][budget]
             if size is not None and (ours is None or ours[0] > size[0]):
