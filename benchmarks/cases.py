@@ -14,7 +14,15 @@ from vqe_prune.problem import Problem, molecular_problem
 def load_problem(*arguments: str, exact: bool = True) -> Problem:
     """Return the problem of command-line settings such as ``molecule=LiH``."""
     chosen = parse_settings(list(arguments)).molecule
-    molecule = Molecule(name=chosen.name, atoms=read_geometry(chosen), basis=chosen.basis, spin=chosen.spin)
+    molecule = Molecule(
+        name=chosen.name,
+        atoms=read_geometry(chosen),
+        basis=chosen.basis,
+        charge=chosen.charge,
+        spin=chosen.spin,
+        active_space=None if chosen.active_space is None else (chosen.active_space[0], chosen.active_space[1]),
+        frozen_core=chosen.frozen_core,
+    )
     return molecular_problem(molecule, exact=exact)
 
 

@@ -1,6 +1,7 @@
 """How small each rule makes UCCSD at a given error, beside the controls and beside ADAPT from the same pool.
 
-STO-3G. Parameters (rotations) with an error to full configuration interaction of at most the budget.
+STO-3G. Parameters (rotations) with an error to full configuration interaction of at most the budget. Pruning cannot
+meet a budget that the full ansatz misses; ADAPT can, since it may use an excitation again and in any order.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ PROTOTYPE: dict[str, tuple[int, int, int, float, dict[float, tuple[int, int]]]] 
     "H2O": (140, 48, 29, 0.109, {0.5: (15, 23), 1.0: (13, 19), 1.594: (12, 17)}),
     "H6": (117, 59, 34, 0.614, {1.0: (29, 49), 1.594: (27, 45)}),
 }
+
+# ADAPT from the same pool by that prototype, LiH at 1.595 A: a weak control would flatter us.
+PROTOTYPE_ADAPT = {0.1: 16, 0.5: 11, 1.0: 6, 1.594: 5}
 
 SEEDS = (0, 1, 2, 3, 4)
 
@@ -106,14 +110,20 @@ def run_case(name: str) -> tuple[list[dict[str, Any]], list[str]]:
                 if size is None or size[0] > parameters + 1 or size[1] > most_rotations:
                     failures.append(f"{name}: {size} at {budget} mHa, expected {(parameters, most_rotations)}")
     began = time.perf_counter()
-    history = grow(problem, 1e-3 * min(b for b in BUDGETS if everything["curvature"][0][b] is not None))
+    history = grow(problem, 1e-3 * min(BUDGETS))
     grown = {b: next(((n, n) for n, energy in history if 1e3 * (energy - exact) <= b), None) for b in BUDGETS}
     add("adapt", grown, time.perf_counter() - began)
+    if name == "LiH 1.595":
+        weak = {b: grown[b] for b, n in PROTOTYPE_ADAPT.items() if grown[b] is None or grown[b][0] > n + 1}
+        failures += [
+            f"{name}: ADAPT needs {size} at {b} mHa, expected {PROTOTYPE_ADAPT[b]}" for b, size in weak.items()
+        ]
+    meets = {b: 1e3 * (full.optimum.value - exact) <= b for b in BUDGETS}
     controls = [(rule, found) for rule in ("magnitude", "fisher", "random") for found in everything[rule]]
     for rule, found in (*controls, ("adapt", grown)):
         for budget, size in found.items():
             ours = everything["curvature"][0][budget]
-            if size is not None and (ours is None or ours[0] > size[0]):
+            if meets[budget] and size is not None and (ours is None or ours[0] > size[0]):
                 failures.append(f"{name}: {rule} needs {size} at {budget} mHa, curvature {ours}")
     return rows, failures
 

@@ -1,6 +1,7 @@
 """How long a user waits: the help, the tables and the end of ``molecule=LiH``, with warm caches.
 
-Medians of three whole processes after one that is not counted, beside the imports of PySCF, Cirq and qsim alone.
+Medians of three whole processes after one that is not counted, beside the imports of PySCF, Cirq, qsim and Matplotlib
+alone.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ def measure(command: list[str], mark: str | None = None) -> tuple[float, float]:
             marked = time.perf_counter() - began
     if process.wait() != 0:
         raise SystemExit(f"{' '.join(command)} ended with status {process.returncode}")
+    if mark is not None and not marked:
+        raise SystemExit(f"{' '.join(command)} printed no line that starts with {mark!r}")  # 0 s would pass any claim
     return marked, time.perf_counter() - began
 
 

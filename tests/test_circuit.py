@@ -48,7 +48,7 @@ def unitary(gates: list[Gate], n_qubits: int) -> np.ndarray:
 
 @pytest.mark.parametrize("excitation", EXCITATIONS, ids=lambda e: e.label)
 def test_gates_are_the_matrix_exponential(excitation: Excitation) -> None:
-    angle = 0.7316
+    angle = np.random.default_rng([17, *excitation.spin_orbitals]).uniform(-7.0, 7.0)  # past a whole turn
     exact = scipy.linalg.expm(angle * anti_hermitian(excitation, 8).toarray())
     found = unitary(excitation_gates(excitation, angle), 8)
     assert np.abs(found - exact).max() < 1e-10  # double precision, 13 to 200 gates
@@ -102,6 +102,9 @@ def test_two_qubit_gates_of_each_kind() -> None:
         return count_resources(excitation_gates(excitation, 0.3)).n_two_qubit_gates
 
     assert count(Excitation((1,), (7,))) == 2 + 2 * (5 - 1) + 2  # a Givens rotation, five qubits in between
+    assert count(Excitation((2,), (0,))) == 2 + 2
+    quiet = excitation_gates(Excitation((2,), (0,)), 0.3, conserved=[1 << 1])
+    assert count_resources(quiet).n_two_qubit_gates == 2
     assert count(Excitation((4, 5), (0, 1))) == 13
     assert count(Excitation((6, 5), (0, 1))) == 13  # neighbours: nothing lies between 0 and 1, nor between 5 and 6
     assert count(Excitation((4, 7), (0, 1))) == 13 + 2 * (2 - 1) + 2
@@ -131,7 +134,11 @@ def random_problem(seed: int) -> tuple[SectorHamiltonian, Ansatz, np.ndarray, tu
     for axes in ((1, 0, 2, 3), (0, 1, 3, 2), (2, 3, 0, 1)):
         two = two + two.transpose(axes)
     hamiltonian = SectorHamiltonian(
-        sector=sector, constant=0.5, one_body=one + one.T, two_body=two, irreps=np.zeros(n, dtype=np.int64)
+        sector=sector,
+        constant=0.5,
+        one_body=0.1 * (one + one.T),  # ||H|| of 4 to 7 hartree, that of a small molecule
+        two_body=0.1 * two,
+        irreps=np.zeros(n, dtype=np.int64),
     )
     ansatz = uccsd(n, 2, 1)
     return hamiltonian, ansatz, rng.normal(size=ansatz.n_parameters), (0, 1, 2)
@@ -149,7 +156,7 @@ def test_whole_circuit_is_the_engine_state_on_cirq_and_on_qsim() -> None:
     assert np.abs(found - state).max() < 1e-5  # single precision
     assert leaked < 1e-5
     energy, _ = qsim_energy(gates, hamiltonian, occupied)
-    assert energy == pytest.approx(engine.energy(angles), abs=1e-4)  # single precision, ||H|| of 50
+    assert energy == pytest.approx(engine.energy(angles), abs=2e-6)  # single precision: 2e-7 of ||H||, doubled
 
 
 def test_quiet_qubits_are_not_simulated() -> None:
@@ -166,6 +173,26 @@ def test_quiet_qubits_are_not_simulated() -> None:
     assert energy == pytest.approx(SectorEngine(hamiltonian=hamiltonian, ansatz=bare).energy(np.zeros(0)), abs=1e-12)
 
 
+def test_qsim_state_has_the_sign_of_the_engine_from_any_reference() -> None:
+    hamiltonian, ansatz, angles, _ = random_problem(6)
+    sector = hamiltonian.sector
+    for row, column in np.ndindex(sector.shape):
+        alpha, beta = sector.alpha_strings[row], sector.beta_strings[column]
+        occupied = [2 * p for p in range(4) if alpha >> p & 1] + [2 * p + 1 for p in range(4) if beta >> p & 1]
+        engine = SectorEngine(hamiltonian=hamiltonian, ansatz=ansatz, reference=(row, column))
+        found, leaked = sector_state(ansatz_gates(ansatz, angles, occupied), sector, occupied)
+        assert np.abs(found - engine.state(angles)).max() < 1e-5  # single precision
+        assert leaked < 1e-5
+
+
+def test_a_reference_outside_the_sector_is_refused() -> None:
+    hamiltonian, ansatz, angles, occupied = random_problem(6)
+    gates = ansatz_gates(ansatz, angles, occupied)
+    for wrong in ((0, 2), (0, 1, 3), (0, 1, 2, 3), (0, 1, 8)):
+        with pytest.raises(ValueError, match="2 alpha"):
+            sector_state(gates, hamiltonian.sector, wrong)
+
+
 def test_counts_are_those_of_cirq() -> None:
     _, ansatz, angles, occupied = random_problem(3)
     gates = ansatz_gates(ansatz, angles, occupied)
@@ -174,6 +201,15 @@ def test_counts_are_those_of_cirq() -> None:
     assert resources.depth == len(circuit)
     assert resources.n_two_qubit_gates == sum(len(op.qubits) == 2 for op in circuit.all_operations())
     assert resources.n_qubits == 8
+
+
+def test_qasm_angles_follow_the_grammar_with_all_their_digits() -> None:
+    angles = [0.0, -1e-17, 1e-5, 2e22, 12345.678901234567, np.float64(0.1), -np.pi / 3]
+    text = to_qasm([Gate("rz", (0,), angle) for angle in angles])
+    found = re.findall(r"rz\((.*?)\)", text)
+    real = r"-?([0-9]+\.[0-9]*|[0-9]*\.[0-9]+)([eE][-+]?[0-9]+)?"  # OpenQASM 2, arXiv 1707.03429
+    assert all(re.fullmatch(real, angle) for angle in found)
+    assert [float(angle) for angle in found] == angles
 
 
 def test_files_hold_the_same_circuit(tmp_path) -> None:

@@ -309,6 +309,12 @@ def to_qasm(gates: Sequence[Gate]) -> str:
     n_qubits = 1 + max((qubit for gate in gates for qubit in gate.qubits), default=-1)
     lines = ["OPENQASM 2.0;", 'include "qelib1.inc";', f"qreg q[{n_qubits}];"]
     for gate in gates:
-        argument = "" if gate.angle is None else f"({gate.angle!r})"
+        argument = "" if gate.angle is None else f"({_qasm_real(gate.angle)})"
         lines.append(f"{gate.name}{argument} {','.join(f'q[{qubit}]' for qubit in gate.qubits)};")
     return "\n".join(lines) + "\n"
+
+
+def _qasm_real(number: float) -> str:
+    """All digits of a number; OpenQASM 2 wants a point before the exponent, which Python leaves out of 1e-05."""
+    digits = repr(float(number))  # NumPy's floats would print their type
+    return digits if "." in digits else digits.replace("e", ".0e")

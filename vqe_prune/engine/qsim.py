@@ -25,9 +25,14 @@ def sector_state(
         reference_occupied: Spin orbitals that the reference fills.
 
     Returns:
-        The state, shape sector.shape, comparable with `SectorEngine.state`, and the weight outside the sector.
+        The state, shape sector.shape, comparable with `SectorEngine.state` from the same reference, and the weight
+        outside the sector.
+
+    Raises:
+        ValueError: The reference has other numbers of electrons than the sector.
 
     """
+    reference = _reference_index(sector, reference_occupied)
     touched = sorted({qubit for gate in gates if gate.name != "x" for qubit in gate.qubits})
     position = {qubit: k for k, qubit in enumerate(touched)}
     active = [
@@ -39,7 +44,9 @@ def sector_state(
     weight = float(np.vdot(amplitudes, amplitudes).real)
     state = amplitudes[_addresses(sector, position)] * _quiet_match(sector, position, set(reference_occupied))
     inside = float(np.vdot(state, state).real)
-    return state * interleaving_signs(sector) / np.sqrt(inside), max(0.0, 1.0 - inside / weight)
+    signs = interleaving_signs(sector)
+    signs *= signs[reference]  # positive on the reference, as the engine's states are
+    return state * signs / np.sqrt(inside), max(0.0, 1.0 - inside / weight)
 
 
 def qsim_energy(
@@ -52,11 +59,26 @@ def qsim_energy(
         hamiltonian: H on the sector.
         reference_occupied: Spin orbitals that the reference fills.
 
+    Raises:
+        ValueError: The reference has other numbers of electrons than the sector.
+
     """
     state, leaked = sector_state(gates, hamiltonian.sector, reference_occupied)
     parts = [np.ascontiguousarray(part) for part in (state.real, state.imag)]
     energy = sum(float(np.vdot(part, hamiltonian.apply(part))) for part in parts)
     return energy + hamiltonian.constant, leaked
+
+
+def _reference_index(sector: Sector, occupied: Sequence[int]) -> tuple[int, int]:
+    """Alpha and beta string index of the reference determinant."""
+    filled = [[p for p in range(sector.n_orbitals) if 2 * p + spin in occupied] for spin in (0, 1)]
+    if [len(orbitals) for orbitals in filled] != [sector.n_alpha, sector.n_beta]:
+        raise ValueError(
+            f"Argument `reference_occupied` must fill {sector.n_alpha} alpha (even) and {sector.n_beta} beta (odd) "
+            f"spin orbitals like the sector, but it is {tuple(occupied)}"
+        )
+    masks = [sum(1 << orbital for orbital in orbitals) for orbitals in filled]
+    return int(np.searchsorted(sector.alpha_strings, masks[0])), int(np.searchsorted(sector.beta_strings, masks[1]))
 
 
 def _simulate(gates: Sequence[Gate], n_qubits: int) -> NDArray[np.complex128]:
