@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vqe_prune.paulis import Clifford, PauliSum
+
 SPIN_LETTERS = "ab"
 
 
@@ -58,20 +60,28 @@ class Excitation:
         return f"{names(self.annihilated)} -> {names(self.created)}"
 
 
+Generator = Excitation | PauliSum | Clifford
+"""What a gate is made of; a Clifford gate is itself, not the exponential of anything."""
+
+
 @dataclass(frozen=True)
 class Rotation:
-    """One gate exp(-i angle G), angle = coefficient * angles[parameter].
+    """One gate exp(-i angle G), angle = coefficient * angles[parameter], or a fixed Clifford gate.
 
     Attributes:
-        generator: The Hermitian generator G.
+        generator: The Hermitian generator G; a Clifford gate has no parameter and its angle no meaning.
         parameter: Index of the parameter it follows, or None for a constant angle.
         coefficient: Factor of that parameter; the angle itself (radian) where `parameter` is None.
 
     """
 
-    generator: Excitation
+    generator: Generator
     parameter: int | None
     coefficient: float = 1.0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.generator, Clifford) and self.parameter is not None:
+            raise ValueError(f"A Clifford gate must have no parameter, but {self.generator.label} follows one")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -106,6 +116,14 @@ class Ansatz:
     def coefficients(self) -> NDArray[np.float64]:
         """Coefficient of each rotation; shape (n_rotations,)."""
         return np.array([r.coefficient for r in self.rotations], dtype=np.float64)
+
+    @property
+    def excitations(self) -> list[Excitation]:
+        """The generators of an ansatz of electrons; ValueError where one acts on qubits."""
+        found = [rotation.generator for rotation in self.rotations if isinstance(rotation.generator, Excitation)]
+        if len(found) < len(self.rotations):
+            raise ValueError(f"Ansatz {self.name} must consist of excitations, but it has gates on qubits")
+        return found
 
     def rotation_angles(self, angles: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the angle of each rotation (radian, shape (n_rotations,)) for the parameters `angles`."""

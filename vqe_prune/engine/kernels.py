@@ -46,11 +46,16 @@ class Tables(NamedTuple):
     segments: NDArray[np.int64]
 
 
-def compiled_before() -> bool:
-    """Return whether an earlier run left compiled kernels beside this file (or where NUMBA_CACHE_DIR says)."""
+def compiled_before(module: str = "kernels") -> bool:
+    """Return whether an earlier run left a module's kernels beside this file (or where NUMBA_CACHE_DIR says).
+
+    Args:
+        module: ``kernels`` of the sector engine or ``pauli_kernels``.
+
+    """
     folder = os.environ.get("NUMBA_CACHE_DIR")
     places = [Path(folder)] if folder else [Path(__file__).parent / "__pycache__"]
-    return any(any(place.rglob("kernels.energy_and_overlaps*.nbc")) for place in places)
+    return any(any(place.rglob(f"{module}.energ*_and_overlaps*.nbc")) for place in places)
 
 
 def _kernel(function: Any) -> Any:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from vqe_prune.circuit import Gate, to_cirq
 from vqe_prune.engine.determinants import Sector, SectorHamiltonian, interleaving_signs
+from vqe_prune.paulis import QubitHamiltonian
 
 
 def sector_state(
@@ -67,6 +68,19 @@ def qsim_energy(
     parts = [np.ascontiguousarray(part) for part in (state.real, state.imag)]
     energy = sum(float(np.vdot(part, hamiltonian.apply(part))) for part in parts)
     return energy + hamiltonian.constant, leaked
+
+
+def qsim_qubit_energy(gates: Sequence[Gate], hamiltonian: QubitHamiltonian) -> float:
+    """Return <H> of a circuit's state by qsim, in the Hamiltonian's unit; the state is normalised in double precision.
+
+    Args:
+        gates: A circuit made by `vqe_prune.circuit.qubit_gates`, on all qubits of the Hamiltonian.
+        hamiltonian: The Hamiltonian.
+
+    """
+    state = _simulate(gates, hamiltonian.n_qubits)
+    state /= np.linalg.norm(state)
+    return float(np.vdot(state, hamiltonian.apply(state)).real) + hamiltonian.constant
 
 
 def _reference_index(sector: Sector, occupied: Sequence[int]) -> tuple[int, int]:

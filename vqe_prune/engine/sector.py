@@ -43,8 +43,7 @@ def compile_ansatz(sector: Sector, ansatz: Ansatz) -> kernels.Tables:
     alpha, beta = _PartTable(sector.alpha_strings), _PartTable(sector.beta_strings)
     order_signs, b_slices, segments = [], [], []
     previous = None
-    for index, rotation in enumerate(ansatz.rotations):
-        excitation = rotation.generator
+    for index, excitation in enumerate(ansatz.excitations):
         if excitation.spin_orbitals[-1] >= 2 * sector.n_orbitals:
             raise ValueError(
                 f"Argument `ansatz` must act on {2 * sector.n_orbitals} spin orbitals, "
