@@ -7,7 +7,8 @@ import json
 from typing import Any
 
 from vqe_prune.chemistry import Molecule
-from vqe_prune.config import parse_settings, read_geometry
+from vqe_prune.config import parse_settings
+from vqe_prune.molecule_input import read_geometry
 from vqe_prune.problem import Problem, molecular_problem
 
 

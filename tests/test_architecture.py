@@ -9,12 +9,16 @@ import vqe_prune
 
 PACKAGE = Path(vqe_prune.__file__).parent
 ORDER = [
-    "errors", "run_folder", "electrons", "chemistry", "symmetry", "problem", "ansatz.rotation", "ansatz.ucc",
-    "engine.determinants",
-    "engine.kernels", "engine.sector", "objective", "optimize", "score", "prune.plan", "prune.symmetry",
-    "prune.curvature", "prune.elimination", "prune.controls", "prune.certificate", "prune.journal", "prune.pruning",
+    "errors", "run_folder", "settings", "molecule_input", "electrons", "chemistry",
+    "engine.pauli_kernels", "paulis", "lattice", "models", "automorphism", "symmetry", "problem",
+    "ansatz.rotation", "ansatz.ucc", "ansatz.layered", "ansatz.imported",
+    "engine.determinants", "engine.kernels", "engine.sector", "engine.statevector", "exact", "qubit_problem",
+    "objective", "optimize", "training",
+    "score.curvature", "score.information", "score.space", "score.lie", "score.kernel", "score.summary",
+    "prune.plan", "prune.symmetry", "prune.curvature", "prune.elimination", "prune.controls", "prune.certificate",
+    "prune.journal", "prune.passes", "prune.eqntk", "prune.pruning",
     "circuit", "engine.qsim", "report.record", "report.table", "report.pictures", "report.page", "report", "journal",
-    "config", "study", "__main__",
+    "config", "inputs", "results", "study", "__main__",
 ]  # fmt: skip
 
 
@@ -23,7 +27,7 @@ def modules() -> dict[str, Path]:
     for path in PACKAGE.rglob("*.py"):
         parts = path.relative_to(PACKAGE).with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        if path.read_text().count("import") and name not in ("", "ansatz", "engine", "prune"):
+        if path.read_text().count("import") and name not in ("", "ansatz", "engine", "prune", "score"):
             names[name] = path
     return names
 

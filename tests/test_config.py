@@ -7,8 +7,10 @@ import pytest
 
 from vqe_prune import config
 from vqe_prune.__main__ import main
-from vqe_prune.config import MoleculeSettings, parse_settings, read_geometry
+from vqe_prune.config import parse_settings
 from vqe_prune.errors import InputError
+from vqe_prune.molecule_input import read_geometry
+from vqe_prune.settings import MoleculeSettings
 
 BAD = {
     "molecule=LiF": "did you mean LiH",
@@ -197,6 +199,11 @@ def test_every_setting_is_in_the_help(capsys) -> None:
     main(["--help"])
     text = capsys.readouterr().out
     for key in config._known_keys(config.Settings):
-        short = {"molecule.name": "molecule=NAME", "molecule.geometry": "geometry", "ansatz.name": "ansatz="}
+        short = {
+            "molecule.name": "molecule=NAME",
+            "molecule.geometry": "geometry",
+            "ansatz.name": "ansatz=",
+            "model.name": "model=NAME",
+        }
         shown = short.get(key, "pruner=" if key == "pruner.rules" else f"{key}=")
         assert shown in text, key

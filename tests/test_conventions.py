@@ -12,9 +12,10 @@ from dense_twin import anti_hermitian, dense_state, determinant, embed
 from vqe_prune.ansatz.rotation import Ansatz, Excitation, Rotation
 from vqe_prune.chemistry import Molecule, solve_mean_field
 from vqe_prune.circuit import Gate, ansatz_gates, to_cirq
-from vqe_prune.config import parse_settings, read_geometry
+from vqe_prune.config import parse_settings
 from vqe_prune.engine.determinants import Sector, interleaving_signs, occupation_strings
 from vqe_prune.engine.sector import SectorEngine
+from vqe_prune.molecule_input import read_geometry
 from vqe_prune.objective import sector_hamiltonian
 from vqe_prune.problem import qubit_hamiltonian
 

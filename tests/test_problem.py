@@ -10,6 +10,7 @@ from vqe_prune.ansatz.ucc import uccsd
 from vqe_prune.chemistry import Molecule
 from vqe_prune.electrons import Electrons
 from vqe_prune.errors import ConvergenceError, InputError
+from vqe_prune.molecule_input import molecule_names, read_geometry
 from vqe_prune.problem import (
     Problem,
     molecular_problem,
@@ -26,10 +27,10 @@ def build(**fields) -> Problem:
     return molecular_problem(Molecule(**{"name": "test", **fields}))
 
 
-@pytest.mark.parametrize("name", config.molecule_names())
+@pytest.mark.parametrize("name", molecule_names())
 def test_every_molecule_file_is_a_closed_shell_that_scf_converges(name: str) -> None:
     settings = config.parse_settings([f"molecule={name}"]).molecule
-    molecule = Molecule(name=name, atoms=config.read_geometry(settings), charge=settings.charge, basis=settings.basis)
+    molecule = Molecule(name=name, atoms=read_geometry(settings), charge=settings.charge, basis=settings.basis)
     mean_field = chemistry.solve_mean_field(molecule)
     assert mean_field.electrons.reference_energy == pytest.approx(mean_field.energy, abs=1e-8)
     groups = {"H2O": "C2v", "NH3": "Cs", "LiH": "Coov", "HF": "Coov", "HeH+": "Coov"}

@@ -14,7 +14,8 @@ from vqe_prune.prune.elimination import eliminate, elimination_plan, restrict
 from vqe_prune.prune.plan import Action, Decision, PrunePlan, apply_plan, carry_angles, chain
 from vqe_prune.prune.pruning import Limits, Stage, _check_variational, prune_ansatz
 from vqe_prune.prune.symmetry import symmetry_plan
-from vqe_prune.score import deletion_costs, deletion_response, fisher_information, independent_information
+from vqe_prune.score.curvature import deletion_costs, deletion_response
+from vqe_prune.score.information import fisher_information, independent_information
 
 # The project's shared methods page, section 1 (independent prototype, STO-3G): rotations of UCCSD, after irreps,
 # parameters with alpha-beta ties alone, error of the full ansatz to FCI in mHa. Order inside the doubles differs there,

@@ -8,8 +8,29 @@ from html.parser import HTMLParser
 import pytest
 
 from vqe_prune.errors import InputError
-from vqe_prune.report import Record, read_record, record_text, summary, write_page, write_record
-from vqe_prune.report.pictures import circuit_picture, path_picture
+from vqe_prune.report import (
+    DrawnGate,
+    Record,
+    format_certificate,
+    format_check,
+    format_energies,
+    format_error,
+    format_scores,
+    format_training,
+    read_record,
+    record_text,
+    summary,
+    write_page,
+    write_record,
+)
+from vqe_prune.report.pictures import (
+    circuit_picture,
+    energy_picture,
+    pack,
+    path_picture,
+    scores_picture,
+    training_picture,
+)
 from vqe_prune.report.table import format_plan, format_stages, millihartree
 
 STAGE = {
@@ -22,7 +43,22 @@ STAGE = {
     "energy": -7.882391290124661,
     "error_to_exact": 1.0642165e-5,
 }
-ROTATIONS = [("1a 1b -> 5a 5b", (10, 11), (2, 3), 0, -0.117), ("1a -> 2a", (4,), (2,), 1, 0.02)]
+EXCITATIONS = [
+    DrawnGate("1a 1b -> 5a 5b", (10, 11, 2, 3), ("^", "^", "v", "v"), 0, -0.117),
+    DrawnGate("1a -> 2a", (4, 2), ("^", "v"), 1, 0.02),
+]
+ORBITALS = [f"{q // 2}{'ab'[q % 2]} {'●' if q < 4 else '○'}" for q in range(12)]
+
+SCORES = {
+    "d_eff": 1024, "d_eff_whole": False, "lie_dimension": 65536, "lie_whole": False, "fisher_rank": 3,
+    "qntk": 0.0512, "qntk_error": 0.0031, "haar_eqntk": 0.0498, "gradient_variance": 2.5e-4,
+    "fisher_spectrum": [4.0, 1.5, 0.25, 0.0],
+}  # fmt: skip
+TRAINING = {
+    "method": "adam", "n_seeds": 8, "threshold": 1e-3, "n_successes": 7, "steps_quartiles": [100, 112.5, 150],
+    "error_quartiles": [1e-6, 3e-5, 2e-3],
+    "curve": {"steps": [0, 50, 100], "low": [1.0, 0.1, 0.0], "median": [2.0, 0.2, 1e-4], "high": [3.0, 0.4, 2e-3]},
+}  # fmt: skip
 
 
 def make_record(**changes) -> Record:
@@ -40,6 +76,40 @@ def make_record(**changes) -> Record:
     return replace(record, **changes)
 
 
+def spin_record(**changes) -> Record:
+    """A spin model in units of its coupling, scored and trained."""
+    full = {
+        **STAGE, "n_parameters": 16, "n_qubits": 4, "energy": -4.758770483, "error_to_exact": 1e-9,
+        "scores": SCORES, "training": TRAINING,
+    }  # fmt: skip
+    tied = {
+        **full, "name": "tied", "n_parameters": 4,
+        "scores": {"d_eff": 6, "d_eff_whole": True, "fisher_rank": 4, "qntk": None},
+        "training": {**TRAINING, "n_successes": 0, "steps_quartiles": None},
+    }  # fmt: skip
+    record = make_record(
+        problem={
+            "name": "tfim-ring-4", "n_qubits": 4, "n_electrons": None, "sector_dimension": 6, "unit": "J",
+            "symmetries": ["parity X0 X1 X2 X3", "8 permutations of <qubits>"],
+        },
+        energies={"reference": -4.0, "hf": None, "mp2": None, "ccsd": None, "exact": -4.758770483},
+        stages=[full, tied],
+        plan=[{"rotation": "Y0", "decision": "replace", "score": None, "reason": "symmetrised"}],
+    )  # fmt: skip
+    return replace(record, **changes)
+
+
+SPINS = [
+    *(DrawnGate(f"0.5 Z{k} Z{k + 1}", (k, k + 1), ("Z", "Z"), 0, 0.3) for k in range(3)),
+    *(DrawnGate(f"0.5 X{k}", (k,), ("X",), 1, -0.7) for k in range(4)),
+    DrawnGate("h 0", (0,), ("h",), None, 1.0),
+    DrawnGate("cx 0 2", (0, 2), ("cx", "cx"), None, 1.0),
+    DrawnGate("cz 0 2", (0, 2), ("cz", "cz"), None, 1.0),
+    DrawnGate("swap 1 3", (1, 3), ("swap", "swap"), None, 1.0),
+    DrawnGate("0.5 X0 Y1", (0, 1), ("X", "Y"), None, 0.25),
+]
+
+
 def test_the_record_has_exactly_its_keys_and_survives_a_round_trip(tmp_path) -> None:
     record = make_record()
     write_record(tmp_path, record)
@@ -49,7 +119,15 @@ def test_the_record_has_exactly_its_keys_and_survives_a_round_trip(tmp_path) -> 
     }  # fmt: skip
     assert content["schema"] == 1
     assert asdict(read_record(tmp_path)) == asdict(record)
+    assert record.unit == "hartree"
     assert [path.name for path in tmp_path.iterdir()] == ["record.json"]
+
+
+def test_a_spin_model_with_scores_and_training_survives_a_round_trip(tmp_path) -> None:
+    write_record(tmp_path, spin_record())
+    read = read_record(tmp_path)
+    assert asdict(read) == asdict(spin_record())
+    assert read.unit == "J" and read.problem["n_electrons"] is None
 
 
 def without(name: str) -> str:
@@ -59,7 +137,7 @@ def without(name: str) -> str:
 
 
 def with_value(path: str, value: object) -> str:
-    content = json.loads(record_text(make_record()))
+    content = json.loads(record_text(spin_record() if "scores" in path or "training" in path else make_record()))
     target, keys = content, path.split(".")
     for key in keys[:-1]:
         target = target[int(key) if key.isdigit() else key]
@@ -75,6 +153,15 @@ BROKEN = [
     with_value("stages.0.extra", 1), with_value("stages.0.name", 4), with_value("plan", [[]]),
     with_value("plan.0.score", "x"), with_value("plan.0.rotation", None), with_value("certificate.bound", []),
     with_value("times", {}), with_value("times.total", None), with_value("seed", 1.5), with_value("seed", True),
+    with_value("problem.unit", 1), with_value("problem.symmetries", "text"), with_value("problem.symmetries", [1]),
+    with_value("stages.0.scores", None), with_value("stages.0.scores", []), with_value("stages.0.scores.extra", 1),
+    with_value("stages.0.scores.qntk", "x"), with_value("stages.0.scores.d_eff", True),
+    with_value("stages.0.scores.lie_whole", 1), with_value("stages.0.scores.fisher_spectrum", [None]),
+    with_value("stages.0.scores.fisher_spectrum", 1.0), with_value("stages.0.training", None),
+    with_value("stages.0.training.extra", 1), with_value("stages.0.training.method", 1),
+    with_value("stages.0.training.threshold", None), with_value("stages.0.training.steps_quartiles", [1, 2]),
+    with_value("stages.0.training.error_quartiles", None), with_value("stages.0.training.curve", [1]),
+    with_value("stages.0.training.curve.low", [1]), with_value("stages.0.training.curve.median", None),
 ]  # fmt: skip
 
 
@@ -107,6 +194,58 @@ def test_tables_fit_and_show_the_numbers() -> None:
     text = summary(make_record())
     assert "not computed" in text and "predicted increase 1.0000 mHa" in text
     assert "   1 dropped: lowest curvature score" in format_plan(make_record().plan, [])
+
+
+def test_molecules_print_hartree_and_millihartree() -> None:
+    """Literal lines as released: scripts read them."""
+    record = make_record()
+    assert format_energies(record.energies, "LiH").splitlines() == [
+        "LiH             energy / hartree   error / mHa",
+        "  HF                 -7.86200000       20.4000",
+        "  MP2               not computed",
+        "  CCSD               -7.88230000        0.1000",
+        "  exact              -7.88240000        0.0000",
+    ]
+    assert format_certificate(record.certificate) == (
+        "Certificate: predicted increase 1.0000 mHa, measured 1.1000 mHa, at most 30.0000 mHa"
+    )
+    assert format_check(record.qsim, record.times, None).startswith(
+        "qsim: final circuit -7.8812000 hartree, -1.0e-07 from the exact engine\nSeconds"
+    )
+    assert "reference" in format_energies({**record.energies, "reference": -7.8}, "LiH")  # on qubits
+    assert format_scores(record.stages) == format_training(record.stages) == ""
+
+
+def test_spin_models_print_their_coupling() -> None:
+    record = spin_record()
+    assert format_energies(record.energies, "tfim-ring-4", "J").splitlines() == [
+        "tfim-ring-4           energy / J     error / J",
+        "  reference          -4.00000000     7.588e-01",
+        "  exact              -4.75877048     0.000e+00",
+    ]
+    long = format_energies(record.energies, "a-model-of-a-long-name", "J").splitlines()
+    assert len({len(line) for line in long}) == 1
+    text = summary(record)
+    assert "hartree" not in text and "mHa" not in text and "not computed" not in text
+    assert "predicted increase 1.000e-03 J, measured 1.100e-03 J, at most 3.000e-02 J" in text
+    assert format_error(-0.0, "J") == "0.000e+00" and format_error(None, "J") == ""
+    assert "   1 replaced: symmetrised" in format_plan(record.plan, [("h 0", -1, 1.0)])
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_scores_and_training_are_tables() -> None:
+    stages = spin_record().stages
+    header, _, full, tied = format_scores(stages).splitlines()
+    assert max(map(len, format_scores(stages).splitlines())) <= 100
+    assert full.split() == [
+        "full", "16", ">=", "1024", ">=", "65536", "3", "5.120e-02", "4.980e-02", "2.500e-04",
+    ]  # fmt: skip
+    assert tied.split() == ["tied", "4", "6", "-", "4", "-", "-", "-"]
+    assert len(header) == len(full) == len(tied)
+    _, _, full, tied = format_training(stages, "J").splitlines()
+    assert full.split() == ["full", "16", "adam", "7/8", "1.000e-03", "112.5", "(100", "to", "150)", "3.000e-05"]
+    assert tied.split() == ["tied", "4", "adam", "0/8", "1.000e-03", "-", "3.000e-05"]
+    assert "error / mHa" in format_training(stages) and "0.0300" in format_training(stages)
 
 
 class Balanced(HTMLParser):
@@ -143,8 +282,8 @@ def page(tmp_path, record: Record) -> str:
         path=path,
         chosen=1,
         tolerance=1.5e-3,
-        rotations=ROTATIONS,
-        occupied=(0, 1, 2, 3),
+        gates=SPINS if record.unit == "J" else EXCITATIONS,
+        wires=[f"q{q} |+>" for q in range(4)] if record.unit == "J" else ORBITALS,
         command="python -m vqe_prune molecule=LiH",
         notes=["a <note>"],
     )
@@ -168,8 +307,90 @@ def test_names_from_files_cannot_become_markup(tmp_path) -> None:
     assert "<script>" not in page(tmp_path, record)
 
 
+def test_the_page_of_a_spin_model_has_its_scores_and_its_training(tmp_path) -> None:
+    text = page(tmp_path, spin_record())
+    parser = Balanced()
+    parser.feed(text)
+    assert parser.open == [] and parser.fetched == []
+    assert parser.tags.count("svg") == 5
+    for part in ("Symmetries", "<li>8 permutations of &lt;qubits&gt;</li>", "Scores", "Training", "q3 |+&gt;"):
+        assert part in text
+    assert "energy / J" in text and "5.120e-02 ± 3.1e-03" in text and "&gt;= 1024" in text
+    assert "hartree" not in text and "mHa" not in text and "kcal" not in text
+    assert page(tmp_path, spin_record()) == text
+
+
 def test_pictures_of_nothing_and_of_too_much() -> None:
-    assert circuit_picture([], ()) == "<p>0 rotations: not drawn.</p>"
-    assert "not drawn" in circuit_picture(ROTATIONS * 50, ())
+    assert circuit_picture([], []) == "<p>0 rotations: not drawn.</p>"
+    assert "60 more gates not drawn" in circuit_picture(EXCITATIONS * 50, ORBITALS)
+    assert "59560 more gates not drawn" in circuit_picture(EXCITATIONS * 29_800, ORBITALS)
     points = [{"n_parameters": 1, "n_rotations": 1, "error": -1e-15}]
     assert re.match(r"<svg ", path_picture(points, None, None))
+    assert scores_picture([STAGE]) == training_picture([STAGE]) == ""
+    assert re.match(r"<svg ", scores_picture([{**STAGE, "scores": {"fisher_spectrum": [0.0], "fisher_rank": 0}}]))
+
+
+def test_commuting_gates_of_one_parameter_share_columns() -> None:
+    """Bonds 01, 12, 23 of a chain commute: two columns, not a staircase; then all fields in one."""
+    columns = [[gate.label for gate in column] for column in pack(SPINS)]
+    assert columns[:3] == [["0.5 Z0 Z1", "0.5 Z2 Z3"], ["0.5 Z1 Z2"], [f"0.5 X{k}" for k in range(4)]]
+    assert sorted(label for column in columns for label in column) == sorted(gate.label for gate in SPINS)
+    x, y = DrawnGate("x", (0,), ("X",), 0, 0.1), DrawnGate("y", (0,), ("Y",), 1, 0.1)
+    assert pack([x, y, x]) == [[x], [y], [x]]  # X and Y do not commute
+    bond = DrawnGate("bond", (0, 1), ("Z", "Z"), 1, 0.1)
+    assert len(pack([x, bond, x._replace(wires=(1,))])) == 3  # the last X may not pass the bond
+    assert len(pack([x, bond._replace(letters=("X", "Z")), x])) == 3  # may pass it, but has no room beside itself
+    assert len(pack([x, bond._replace(letters=("Z", "X")), x._replace(wires=(1,))])) == 2
+    other = x._replace(wires=(1,), angle=-0.1)
+    assert pack([x, other]) == [[x], [other]]  # one angle is written below a column
+    crossing = [DrawnGate("a", (0, 2), ("Z", "Z"), 0, 0.1), DrawnGate("b", (1, 3), ("Z", "Z"), 0, 0.1)]
+    assert len(pack(crossing)) == 2
+    excitation = EXCITATIONS[1]
+    assert len(pack([excitation, EXCITATIONS[0], excitation])) == 3  # they share a spin orbital
+
+
+def test_circuits_show_their_signs_and_names() -> None:
+    picture = circuit_picture(SPINS, [f"q{q} |{'+-01'[q]}>" for q in range(4)])
+    shown = re.findall(r"<text[^>]*>([^<]*)</text>", picture)
+    assert {"X", "Y", "Z", "h", "p0", "p1", "+0.300", "-0.700", "+0.250", "q0 |+&gt;", "q1 |-&gt;"} <= set(shown)
+    assert "+1.000" not in shown  # a Clifford gate has no angle
+    assert "<title>0.5 Z0 Z1 +0.300</title>" in picture and "<title>h 0</title>" in picture
+    assert "<title>1a -&gt; 2a +0.020</title>" in circuit_picture(EXCITATIONS, ORBITALS)
+    many = circuit_picture([gate._replace(parameter=k) for k, gate in enumerate(EXCITATIONS * 24)], ORBITALS)
+    width = float(re.search(r"width:([0-9.]+)pt;max-width:none", many)[1])
+    assert width > 48 * 40 and "not drawn" not in many  # points: as wide as it needs, its box scrolls
+
+
+def y_labels(picture: str) -> list[float]:
+    """Tick labels of y axes that are plain numbers."""
+    axes = re.findall(r'<g id="ytick_[0-9]+">.*?<text[^>]*>([^<]*)</text>', picture, flags=re.DOTALL)
+    return [float(text.replace("\u2212", "-")) for text in axes]
+
+
+def test_a_logarithmic_axis_within_one_decade_has_labels() -> None:
+    for errors in ([14e-3, 13e-3, 12e-3], [2e-3, 6e-3, 9e-3], [2.14e-3, 2.1400001e-3], [1.2e-7, 1.9e-7]):
+        points = [{"n_parameters": 9 - k, "n_rotations": 9, "error": error} for k, error in enumerate(errors)]
+        labels = y_labels(path_picture(points, 0, None))
+        assert len(labels) >= 2 and len(set(labels)) == len(labels)
+        assert 1e3 * min(errors) / 2 < labels[0] < labels[-1] < 1e3 * max(errors) * 2
+    steps = [{"stage": "full", "step": k, "energy": -107.0, "error": 12e-3 + 1e-3 * k} for k in range(3)]
+    labels = y_labels(energy_picture(steps, "J"))
+    assert sum(0.012 <= label <= 0.014 for label in labels) >= 2
+
+
+def test_long_tick_labels_leave_room_for_the_axis_label() -> None:
+    """The turned label's baseline must be one ascent, 0.76 of 10 points, inside the picture; it was 4 points."""
+    for energy in (-1.5, -107.654321, -107654.321):
+        steps = [{"stage": "full", "step": k, "energy": energy + 1e-5 * k, "error": None} for k in range(5)]
+        found = re.search(r'x="([0-9.-]+)"[^>]*>energy / hartree<', energy_picture(steps))
+        assert 8.0 < float(found[1]) < 25.0
+
+
+def test_an_error_below_the_axis_is_not_printed_as_measured() -> None:
+    points = [
+        {"n_parameters": 2, "n_rotations": 3, "error": 1e-13},
+        {"n_parameters": 1, "n_rotations": 1, "error": 0.1},
+    ]
+    assert "2 parameters, 3 rotations, &lt; 1e-6 mHa" in path_picture(points, 0, 1e-3)
+    assert "2 parameters, 3 rotations, &lt; 1e-9 J" in path_picture(points, 0, 1e-3, "J")
+    assert "1 parameters, 1 rotations, 100 mHa" in path_picture(points, 1, 1e-3)

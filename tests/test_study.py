@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from vqe_prune import config, journal, study
+from vqe_prune import results as results_module
 from vqe_prune.__main__ import main
 from vqe_prune.report import read_record
 
@@ -199,7 +200,7 @@ def test_a_full_disk_is_one_line(tmp_path: Path, monkeypatch, capsys) -> None:
     def full(*arguments: object) -> None:
         raise OSError(28, "No space left on device", "circuit.json")
 
-    monkeypatch.setattr(study, "write_circuit", full)
+    monkeypatch.setattr(results_module, "write_circuit", full)
     assert main(["molecule=H2", f"output_dir={tmp_path / 'x'}"]) == 2
     assert capsys.readouterr().err == "vqe_prune: circuit.json: No space left on device\n"
     assert not (tmp_path / "x" / "record.json").exists()

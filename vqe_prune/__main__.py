@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from vqe_prune import config
 from vqe_prune.errors import ConvergenceError, InputError
+from vqe_prune.molecule_input import molecule_names
 
 USAGE = """\
 Usage: python -m vqe_prune [setting=value ...]
@@ -22,16 +23,36 @@ Prepares a ground state, prunes the ansatz and checks the result; the same comma
   molecule.spin=          alpha minus beta electrons (0)
   molecule.active_space=  [electrons,orbitals] around the Fermi level
   molecule.frozen_core=   true leaves the core orbitals doubly occupied (false)
-  pruner=                 {rules} (curvature); symmetry comes first
+  model=NAME              {models}; instead of a molecule
+  model=FILE              a text file with a Pauli sum: -1.0 Z0 Z1, a term a line, or as OpenFermion prints it
+  model.n=                sites of a {lines} (6)
+  model.lattice=          {lattices}, or a .yaml file of bonds (ring)
+  model.shape=            [rows,columns] of a square, triangular or kagome lattice
+  model.periodic=         true closes these lattices (false)
+  model.j= model.h= model.delta= model.j1= model.j2= model.t= model.u=    couplings (1; j2 0.5, u 4)
+  model.electrons=        [alpha,beta] of a Hubbard model (half filling)
+  model.reference=        product state to start from, 0, 1, + or - for each qubit
+  pruner=                 {rules}
+                          (symmetry, then curvature; eqntk for ansätze on qubits); symmetry and eqntk come first
                           a list in brackets is taken as it is: [symmetry,curvature]
-  pruner.tolerance=       largest error to the exact energy, hartree (1.5e-3)
+  pruner.tolerance=       largest error to the exact energy, hartree or J (1.5e-3)
   pruner.relative_to=     exact, or full: the increase over the full ansatz (exact)
   pruner.parameters=      number of parameters to prune to, instead of a tolerance
-  ansatz=                 {ansatze} (uccsd)
+  ansatz=                 {ansatze} (uccsd; hardware_efficient for models),
+                          or a .yaml file with a list of gates
+  ansatz.layers=          of layered ansätze (12; hva, qaoa 8)
+  ansatz.blocks=          rotations of each layer of hardware_efficient: [x,z], also y
+  ansatz.entangler=       {entanglers} (zz)
+  ansatz.connectivity=    {connectivities} (circular)
+  training.method=        {methods}; how ansätze on qubits are trained from random angles (adam)
+  training.seeds=         number of random starts (8)
+  training.steps=         (600)
+  training.learning_rate= of adam, radian a step (0.05)
+  training.threshold=     error that counts as success (1e-6)
   optimizer.gradient_tolerance=   hartree per radian (1e-7)
   optimizer.max_steps=    (2000)
   exact=                  false leaves out the exact energy (true)
-  seed=                   of the random rule (0)
+  seed=                   of the random rule, and the first of the random starts (0)
   threads=                for large problems (all cores)
   output_dir=             folder of the results (outputs/NAME/DIGEST)
 
@@ -39,6 +60,7 @@ Examples:
   python -m vqe_prune molecule=LiH
   python -m vqe_prune molecule=H2O pruner.tolerance=5e-4
   python -m vqe_prune molecule=LiH molecule.bond_length=2.4 pruner.parameters=4
+  python -m vqe_prune model=tfim model.n=6 ansatz=hardware_efficient ansatz.layers=12 pruner=eqntk
 
 Exit status: 0 done, 2 the input cannot be used, 3 a calculation did not converge, 130 interrupted.
 """
@@ -57,8 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # PySCF's idle threads would spin on a busy machine
     arguments = list(sys.argv[1:] if argv is None else argv)
     if {"-h", "--help"} & set(arguments):
-        molecules = " ".join(config.molecule_names())
-        print(USAGE.format(molecules=molecules, rules=", ".join(config.RULES), ansatze=", ".join(config.ANSATZE)))
+        print(USAGE.format(**_choices()))
         return 0
     if "--version" in arguments:
         from vqe_prune import __version__
@@ -86,6 +107,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("\nvqe_prune: interrupted; the same command goes on where this one stopped", file=sys.stderr)
         return 130
     return 0
+
+
+def _choices() -> dict[str, str]:
+    """Names that the help lists."""
+    names = {
+        "models": config.MODELS,
+        "lines": config.LATTICES[:3],
+        "lattices": config.LATTICES,
+        "rules": config.RULES,
+        "ansatze": config.ANSATZE,
+        "entanglers": config.ENTANGLERS,
+        "connectivities": config.CONNECTIVITIES,
+        "methods": config.METHODS,
+    }
+    return {"molecules": " ".join(molecule_names()), **{key: ", ".join(values) for key, values in names.items()}}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""From rotations to gates: few-CNOT circuits of excitations under Jordan-Wigner, their counts, and their export.
+"""From rotations to gates: few-CNOT circuits of excitations and Pauli rotations, their counts, and their export.
 
 Qubit k is spin orbital k, qubit 0 the most significant as in Cirq. Gates are plain tuples, so that counting them needs
 no Cirq; `to_cirq` makes the same circuit of Cirq gates. No circuit here has a global phase.
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqe_prune.ansatz.rotation import Ansatz, Excitation
+from vqe_prune.paulis import Clifford, PauliString, PauliSum
 from vqe_prune.run_folder import write_atomically
 from vqe_prune.symmetry import kernel_gf2
 
@@ -28,7 +29,7 @@ class Gate(NamedTuple):
     """One gate.
 
     Attributes:
-        name: x, h, s, sdg, rx, ry, rz, cx (control first) or cz.
+        name: x, y, z, h, s, sdg, rx, ry, rz, cx (control first), cz or swap.
         qubits: The qubits it acts on.
         angle: Of rx, ry, rz in radian, rz(t) = exp(-i t Z / 2); None for the others.
 
@@ -71,9 +72,91 @@ def ansatz_gates(ansatz: Ansatz, angles: NDArray[np.float64], reference_occupied
     conserved = conserved_parities(ansatz)
     occupied = set(reference_occupied)
     gates = [Gate("x", (qubit,)) for qubit in sorted(occupied)]
-    for rotation, angle in zip(ansatz.rotations, ansatz.rotation_angles(angles), strict=True):
-        gates += excitation_gates(rotation.generator, float(angle), conserved=conserved, occupied=occupied)
+    for excitation, angle in zip(ansatz.excitations, ansatz.rotation_angles(angles), strict=True):
+        gates += excitation_gates(excitation, float(angle), conserved=conserved, occupied=occupied)
     return cancel_neighbours(gates)
+
+
+def qubit_gates(
+    ansatz: Ansatz, angles: NDArray[np.float64], reference: str, preparation: Sequence[Clifford] = ()
+) -> list[Gate]:
+    """Build the circuit of Pauli rotations and Clifford gates on a product state.
+
+    Strings of a sum that act on the same two qubits share a pair of CX where two of XX, YY and ZZ are among them;
+    every other string has a ladder of its own.
+
+    Args:
+        ansatz: Rotations whose generators are a `PauliSum` or a `Clifford`.
+        angles: Parameters, radian; shape (n_parameters,).
+        reference: One letter out of 0, 1, + and - for each qubit.
+        preparation: Clifford gates that act on it first.
+
+    Returns:
+        The gates, neighbouring inverse gates cancelled.
+
+    """
+    gates = [Gate("x", (q,)) for q, letter in enumerate(reference) if letter in "1-"]
+    gates += [Gate("h", (q,)) for q, letter in enumerate(reference) if letter in "+-"]
+    gates += [Gate(clifford.name, clifford.qubits) for clifford in preparation]
+    for rotation, angle in zip(ansatz.rotations, ansatz.rotation_angles(angles), strict=True):
+        generator = rotation.generator
+        if isinstance(generator, Clifford):
+            gates.append(Gate(generator.name, generator.qubits))
+        elif isinstance(generator, PauliSum):
+            gates += _pauli_sum(generator, float(angle))
+        else:
+            raise ValueError(f"Argument `ansatz` must be of qubits, but it has {generator.label}; see `ansatz_gates`")
+    return cancel_neighbours(gates)
+
+
+def _pauli_sum(generator: PauliSum, angle: float) -> list[Gate]:
+    """exp(-i angle sum c P): two of XX, YY, ZZ on a pair together, the other strings one by one."""
+    pairs: dict[tuple[int, ...], list[tuple[float, str]]] = {}
+    gates: list[Gate] = []
+    for coefficient, string in generator.terms:
+        letters = {letter for _, letter in string}
+        if len(string) == 2 and len(letters) == 1:
+            pairs.setdefault(tuple(q for q, _ in string), []).append((coefficient, letters.pop()))
+        else:
+            gates += _pauli_rotation(string, 2.0 * angle * coefficient)
+    for qubits, terms in pairs.items():
+        if len(terms) > 1:
+            gates += _two_couplings(qubits, terms[:2], angle)
+        for coefficient, letter in terms[2:] if len(terms) > 1 else terms:
+            gates += _pauli_rotation(tuple((q, letter) for q in qubits), 2.0 * angle * coefficient)
+    return gates
+
+
+def _pauli_rotation(string: PauliString, angle: float) -> list[Gate]:
+    """exp(-i angle/2 P)."""
+    if len(string) == 1:
+        return [Gate(f"r{string[0][1].lower()}", (string[0][0],), angle)]
+    letters = {q: letter for q, letter in string if letter != "Z"}
+    return _pauli_ladder(letters, [q for q, letter in string if letter == "Z"], angle)
+
+
+_TO_XZ: dict[str, tuple[tuple[str, float | None], ...]] = {
+    "XZ": (),
+    "YZ": (("sdg", None),),
+    "XY": (("rx", HALF_PI),),
+}
+"""Gates on each of two qubits that turn the first letter into X and the second into Z, up to signs that cancel."""
+
+
+def _two_couplings(qubits: Sequence[int], terms: Sequence[tuple[float, str]], angle: float) -> list[Gate]:
+    """exp(-i angle (a PP + b QQ)): as XX and ZZ one CX makes X on the control and Z on the target of them."""
+    first, second = sorted(terms, key=lambda term: term[1])
+    into = [Gate(name, (q,), turn) for name, turn in _TO_XZ[first[1] + second[1]] for q in qubits]
+    inverse = {"s": "sdg", "sdg": "s"}
+    back = [Gate(inverse.get(g.name, g.name), g.qubits, None if g.angle is None else -g.angle) for g in reversed(into)]
+    control, target = qubits
+    middle = [
+        Gate("cx", (control, target)),
+        Gate("rx", (control,), 2.0 * angle * first[0]),
+        Gate("rz", (target,), 2.0 * angle * second[0]),
+        Gate("cx", (control, target)),
+    ]
+    return [*into, *middle, *back]
 
 
 def conserved_parities(ansatz: Ansatz) -> list[int]:
@@ -83,7 +166,7 @@ def conserved_parities(ansatz: Ansatz) -> list[int]:
     are the kernel of the rotations' supports over GF(2). A qubit that no rotation acts on is such a set, and so are the
     two spin orbitals of an orbital that only pair excitations fill.
     """
-    supports = {_mask(rotation.generator.spin_orbitals) for rotation in ansatz.rotations}
+    supports = {_mask(excitation.spin_orbitals) for excitation in ansatz.excitations}
     return kernel_gf2(supports, max((mask.bit_length() for mask in supports), default=0))
 
 
@@ -228,7 +311,7 @@ def _pauli_ladder(letters: Mapping[int, str], between: Sequence[int], angle: flo
     return [*into, *ladder, Gate("rz", (chain[-1],), angle), *reversed(ladder), *back]
 
 
-_SELF_INVERSE = frozenset({"x", "h", "cx", "cz"})
+_SELF_INVERSE = frozenset({"x", "y", "z", "h", "cx", "cz", "swap"})
 
 
 def cancel_neighbours(gates: Iterable[Gate]) -> list[Gate]:
@@ -253,7 +336,7 @@ def cancel_neighbours(gates: Iterable[Gate]) -> list[Gate]:
 def _same(first: Gate | None, second: Gate) -> bool:
     if first is None or first.name != second.name:
         return False
-    if second.name == "cz":
+    if second.name in ("cz", "swap"):
         return set(first.qubits) == set(second.qubits)
     return first.qubits == second.qubits
 
@@ -277,7 +360,8 @@ def to_cirq(gates: Iterable[Gate]) -> cirq.Circuit:
     """Return the circuit as a Cirq circuit on line qubits, every gate as early as possible."""
     import cirq
 
-    fixed = {"x": cirq.X, "h": cirq.H, "s": cirq.S, "sdg": cirq.S**-1, "cx": cirq.CNOT, "cz": cirq.CZ}
+    fixed = {"x": cirq.X, "y": cirq.Y, "z": cirq.Z, "h": cirq.H, "s": cirq.S, "sdg": cirq.S**-1}
+    fixed |= {"cx": cirq.CNOT, "cz": cirq.CZ, "swap": cirq.SWAP}
     turning = {"rx": cirq.rx, "ry": cirq.ry, "rz": cirq.rz}
     operations = []
     for gate in gates:

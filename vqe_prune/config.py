@@ -1,4 +1,4 @@
-"""Settings of a study: what can be set, its defaults, and checks that say what to type instead.
+"""What a study can be told: the command line turned into checked settings, with errors that say what to type instead.
 
 The command line is Hydra's override grammar, parsed by Hydra and type-checked by OmegaConf. Settings are data: no value
 is ever imported, called, evaluated or interpolated, and a molecule file from a stranger runs nothing.
@@ -6,92 +6,45 @@ is ever imported, called, evaluated or interpolated, and a molecule file from a 
 
 from __future__ import annotations
 
-import difflib
-import hashlib
-import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from vqe_prune.errors import InputError
+from vqe_prune.errors import InputError, first_line, near_misses, shortened
+from vqe_prune.molecule_input import molecule_names, molecule_source
+from vqe_prune.settings import NOT_IN_DIGEST, MoleculeSettings, Settings, digest
 
-LARGEST_FILE = 2**20
-"""Bytes of the largest molecule file that is read; a geometry of 10,000 atoms takes less."""
-
-ANSATZE = ("uccsd",)
-RULES = ("symmetry", "curvature", "magnitude", "random", "fisher")
+ANSATZE = ("uccsd", "hardware_efficient", "hva", "qaoa")
+RULES = ("symmetry", "eqntk", "curvature", "magnitude", "random", "fisher")
 REFERENCES = ("exact", "full")
+METHODS = ("adam", "l-bfgs")
+ENTANGLERS = ("cz", "cx", "zz", "xx", "yy", "xy", "heisenberg")
+CONNECTIVITIES = ("linear", "circular", "full", "grid", "lattice")
+BLOCKS = ("x", "y", "z")
 
+MODELS = {
+    "tfim": ("j", "h"),
+    "xxz": ("j", "delta"),
+    "heisenberg": ("j",),
+    "j1j2": ("j1", "j2"),
+    "fermi_hubbard": ("t", "u", "electrons"),
+}
+"""Models and the settings that only some of them have."""
 
-@dataclass
-class MoleculeSettings:
-    """A molecule: a geometry in XYZ rows or as a Z-matrix, in which bond_length, angle and dihedral may stand."""
+LATTICES = ("ring", "chain", "ladder", "square", "triangular", "kagome")
+"""Lattices by name; those after ladder take model.shape, the others model.n."""
 
-    name: str = "LiH"
-    geometry: str = ""
-    bond_length: float | None = None
-    angle: float | None = None
-    dihedral: float | None = None
-    basis: str = "sto-3g"
-    charge: int = 0
-    spin: int = 0
-    active_space: list[int] | None = None
-    frozen_core: bool = False
+LAYERED = {"hardware_efficient": 12, "hva": 8, "qaoa": 8}
+"""Ansätze made of layers, and how many by default."""
 
+GROUPS = {"molecule": "name", "model": "name", "ansatz": "name", "pruner": "rules"}
+"""Short forms: ``pruner=curvature`` sets ``pruner.rules``, for excitations to [symmetry,curvature]; lists stay."""
 
-@dataclass
-class AnsatzSettings:
-    """The ansatz to start from."""
-
-    name: str = "uccsd"
-
-
-@dataclass
-class OptimizerSettings:
-    """When an optimisation is done."""
-
-    gradient_tolerance: float = 1e-7
-    max_steps: int = 2000
-
-
-@dataclass
-class PrunerSettings:
-    """The rules in their order, and how far they go: to an error (hartree) or to a number of parameters."""
-
-    rules: list[str] = field(default_factory=lambda: ["symmetry", "curvature"])
-    tolerance: float = 1.5e-3
-    relative_to: str = "exact"
-    parameters: int | None = None
-
-
-@dataclass
-class Settings:
-    """Everything a study depends on."""
-
-    molecule: MoleculeSettings = field(default_factory=MoleculeSettings)
-    ansatz: AnsatzSettings = field(default_factory=AnsatzSettings)
-    pruner: PrunerSettings = field(default_factory=PrunerSettings)
-    optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
-    exact: bool = True
-    seed: int = 0
-    threads: int | None = None
-    output_dir: str | None = None
-
-
-GROUPS = {"molecule": "name", "ansatz": "name", "pruner": "rules"}
-"""Short forms: ``pruner=curvature`` sets ``pruner.rules`` to [symmetry,curvature]; a list is taken as it is."""
-
-NOT_IN_DIGEST = ("output_dir", "threads")
-"""Settings that change where or how fast a study runs, not what it finds."""
-
-
-def digest(settings: Settings) -> str:
-    """Return the first 12 hex digits of the SHA-256 of the settings that decide the result."""
-    content = {key: value for key, value in asdict(settings).items() if key not in NOT_IN_DIGEST}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+WITH_SYMMETRY = "with symmetry"
+"""Marks a single rule until it is known whether the symmetry rule, which is exact, comes before it."""
 
 
 def command_line(settings: Mapping[str, Any]) -> str:
@@ -99,13 +52,24 @@ def command_line(settings: Mapping[str, Any]) -> str:
 
     Settings at their default are left out; a molecule that does not come with the package stands as FILE.
     """
-    name = settings["molecule"]["name"]
-    shipped = name in molecule_names()
-    usual = asdict(Settings(molecule=MoleculeSettings(**(_molecule_source(name) if shipped else settings["molecule"]))))
-    words = ["python -m vqe_prune", f"molecule={name if shipped else 'FILE'}"]
+    if settings["model"]["name"] is None:
+        name = settings["molecule"]["name"]
+        shipped = name in molecule_names()
+        molecule = molecule_source(name) if shipped else settings["molecule"]
+        words = ["python -m vqe_prune", f"molecule={name if shipped else 'FILE'}"]
+        usual = Settings(molecule=MoleculeSettings(**molecule))
+    else:
+        words = ["python -m vqe_prune", f"model={settings['model']['name']}"]
+        usual = Settings(molecule=MoleculeSettings(**settings["molecule"]))
+        usual.model.name = settings["model"]["name"]
+    usual.ansatz.name = settings["ansatz"]["name"]
+    _fill_defaults(usual)
+    if settings["ansatz"]["name"] != _default_ansatz(usual):
+        words.append(f"ansatz={settings['ansatz']['name']}")
+    default_values = asdict(usual)
     for key in _known_keys(Settings):
         group, _, field_name = key.partition(".")
-        value, default = settings[group], usual[group]
+        value, default = settings[group], default_values[group]
         if field_name:
             value, default = value[field_name], default[field_name]
         if value != default and key not in NOT_IN_DIGEST:
@@ -117,7 +81,15 @@ def output_folder(settings: Settings) -> Path:
     """Return the run's folder: ``output_dir``, else outputs/<problem>/<digest of the settings>."""
     if settings.output_dir is not None:
         return Path(settings.output_dir)
-    return Path("outputs") / re.sub(r"[^A-Za-z0-9+_-]", "_", settings.molecule.name)[:80] / digest(settings)
+    return Path("outputs") / re.sub(r"[^A-Za-z0-9+_-]", "_", _problem_name(settings))[:80] / digest(settings)
+
+
+def _problem_name(settings: Settings) -> str:
+    model = settings.model
+    if model.name is None:
+        return settings.molecule.name
+    size = "x".join(map(str, model.shape)) if model.shape else str(model.n or "")
+    return "-".join(part for part in (Path(model.name).stem, Path(model.lattice or "").stem, size) if part)
 
 
 def parse_settings(arguments: Sequence[str]) -> Settings:
@@ -138,20 +110,26 @@ def parse_settings(arguments: Sequence[str]) -> Settings:
 
     values = _parse_overrides(arguments)
     tree: dict[str, Any] = {}
+    molecular = sorted(key for key in values if key == "molecule" or key.startswith("molecule."))
+    if "model.name" in values and molecular:
+        raise InputError(f"{molecular[0]} has no effect beside model={values['model.name']}; leave one of them out")
+    if any(key.startswith("model.") for key in values) and "model.name" not in values:
+        raise InputError(f"model. settings need a model; write model=NAME, available: {', '.join(MODELS)}")
     chosen_molecule = values.pop("molecule", MoleculeSettings.name)
-    tree["molecule"] = _molecule_source(chosen_molecule)
+    tree["molecule"] = molecule_source(chosen_molecule)
     try:
         merged = OmegaConf.merge(OmegaConf.structured(Settings), tree)
     except OmegaConfBaseException as error:
-        raise InputError(f"molecule={chosen_molecule}: {error.full_key}: {_first_line(error)}") from error
+        raise InputError(f"molecule={chosen_molecule}: {error.full_key}: {first_line(error)}") from error
     for key, value in values.items():
         try:
             OmegaConf.update(merged, key, value)
         except OmegaConfBaseException as error:
-            raise InputError(f"{key}={_short(value)}: {_first_line(error)}") from error
+            raise InputError(f"{key}={shortened(value)}: {first_line(error)}") from error
     settings = OmegaConf.to_object(merged)
     assert isinstance(settings, Settings)
     _check(settings, set(values))
+    _fill_defaults(settings)
     return settings
 
 
@@ -170,21 +148,21 @@ def _parse_overrides(arguments: Sequence[str]) -> dict[str, Any]:
             raise InputError(f"{argument!r} is not a setting; write {hint}, see --help")
         key, _, text = argument.partition("=")
         if key not in known and key not in GROUPS:
-            raise InputError(f"unknown setting {key!r}{_near(key, [*known, *GROUPS])}")
-        if key == "molecule" or text == "":
+            raise InputError(f"unknown setting {key!r}{near_misses(key, [*known, *GROUPS])}")
+        if key in ("molecule", "model", "model.reference") or text == "":
             value: Any = text
         else:
             try:
                 override = OverridesParser.create().parse_override(argument)
             except HydraException as error:
-                raise InputError(
-                    f"{argument}: cannot be read ({_first_line(error)}); quote text with spaces"
-                ) from error
+                raise InputError(f"{argument}: cannot be read ({first_line(error)}); quote text with spaces") from error
             if override.is_sweep_override():
                 raise InputError(f"{argument}: several values for one run; give one, or a list in brackets: [a,b]")
             value = override.value()
         if "${" in str(value):
             raise InputError(f"{argument}: interpolation is not allowed in settings")
+        if key == "model" and not text:
+            raise InputError(f"model= needs a name or a file; available: {', '.join(MODELS)}")
         if key == "molecule" and not text:
             raise InputError(f"molecule= needs a name or a file; available: {', '.join(molecule_names())}")
         if _main_key(key) in values:
@@ -198,13 +176,13 @@ def _main_key(key: str) -> str:
 
 
 def _plain(value: Any, key: str) -> Any:
-    """Hydra's parsed value as plain Python; a single rule has symmetry, which is exact, before it."""
+    """Hydra's parsed value as plain Python; a single rule is a list of one that symmetry comes before later."""
     if isinstance(value, list):
         return [_plain(item, "") for item in value]
     if isinstance(value, dict):
         raise InputError(f"{key}: a mapping is not a value here; set its entries one by one")
     if key == "pruner":
-        return ["symmetry"] if value == "symmetry" else ["symmetry", str(value)]
+        return [WITH_SYMMETRY, str(value)]
     return str(value) if type(value).__name__ == "QuotedString" else value
 
 
@@ -220,217 +198,45 @@ def _known_keys(schema: type, prefix: str = "") -> list[str]:
     return keys
 
 
-def _near(name: str, options: Iterable[str]) -> str:
-    options = list(options)
-    lowered = {option.lower(): option for option in options}
-    close = [lowered[match] for match in difflib.get_close_matches(name.lower(), lowered, n=3, cutoff=0.55)]
-    if close:
-        return f"; did you mean {', '.join(close)}?"
-    return f"; available: {', '.join(options)}"
+def _default_ansatz(settings: Settings) -> str:
+    return "uccsd" if settings.model.name is None else "hardware_efficient"
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-
-
-def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 40 else text[:37] + "..."
-
-
-def molecules_folder() -> Path:
-    """Return the folder of molecule files: inside the installed package, else beside it in a checkout."""
-    package = Path(__file__).parent
-    return package / "molecules" if (package / "molecules").is_dir() else package.parent / "molecules"
-
-
-def molecule_names() -> list[str]:
-    """Return the names of the molecules that come with the package."""
-    return sorted((path.stem for path in molecules_folder().glob("*.yaml")), key=lambda name: (len(name), name))
-
-
-def _molecule_source(name: str) -> dict[str, Any]:
-    """Fields of a molecule given by name, YAML file or XYZ file."""
-    path = Path(name)
-    if name in molecule_names():
-        return _read_yaml(molecules_folder() / f"{name}.yaml")
-    if path.suffix.lower() in (".yaml", ".yml"):
-        return _read_yaml(path)
-    if path.suffix.lower() == ".xyz":
-        return {"name": path.stem, "geometry": _read_xyz(path)}
-    if "/" in name or path.exists():
-        raise InputError(f"molecule={name}: a molecule file must end in .yaml or .xyz")
-    raise InputError(f"unknown molecule {name!r}{_near(name, molecule_names())}")
-
-
-def _read_text(path: Path) -> str:
-    try:
-        if not path.is_file():
-            raise InputError(f"molecule={path}: no such file")
-        if path.stat().st_size > LARGEST_FILE:
-            raise InputError(f"molecule={path}: larger than {LARGEST_FILE} bytes, not a molecule file")
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"molecule={path}: not a text file") from error
-    except OSError as error:
-        raise InputError(f"molecule={path}: {error.strerror}") from error
-    if not text.strip():
-        raise InputError(f"molecule={path}: the file is empty")
-    if "${" in text:
-        raise InputError(f"molecule={path}: interpolation is not allowed in molecule files")
-    return text
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    """Fields of a molecule file; names and types are checked."""
-    import yaml
-
-    text = _read_text(path)
-    try:
-        content = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InputError(f"molecule={path}: not YAML ({_first_line(error)})") from error
-    if not isinstance(content, dict):
-        raise InputError(f"molecule={path}: must hold fields such as geometry and basis")
-    known = [entry.name for entry in fields(MoleculeSettings)]
-    for key, value in content.items():
-        if key not in known:
-            raise InputError(f"molecule={path}: unknown field {key!r}{_near(str(key), known)}")
-        if isinstance(value, list) and key == "active_space" and all(type(item) is int for item in value):
-            continue
-        if not isinstance(value, str | int | float | None):
-            raise InputError(f"molecule={path}: field {key!r} must be text or a number")
-    if "geometry" not in content:
-        raise InputError(f"molecule={path}: the field geometry is missing")
-    content.setdefault("name", path.stem)
-    return content
-
-
-def _read_xyz(path: Path) -> str:
-    """Rows of an XYZ file as geometry text."""
-    lines = _read_text(path).splitlines()
-    try:
-        count = int(lines[0].split()[0])
-    except (ValueError, IndexError) as error:
-        raise InputError(
-            f"molecule={path}: line 1 must be the number of atoms, but it is {_short(lines[0])!r}"
-        ) from error
-    rows = [line for line in lines[2:] if line.strip()]
-    if count < 1 or len(rows) != count:
-        raise InputError(f"molecule={path}: line 1 announces {count} atoms, but {len(rows)} rows follow line 2")
-    for number, row in enumerate(rows, start=3):
-        if len(row.split()) < 4:
-            raise InputError(f"molecule={path}: line {number} must be an element and x y z, but it is {_short(row)!r}")
-    return "\n".join(" ".join(row.split()[:4]) for row in rows)
-
-
-def read_geometry(settings: MoleculeSettings) -> tuple[tuple[str, tuple[float, float, float]], ...]:
-    """Turn geometry text into atoms.
-
-    A row is ``symbol x y z`` in angstrom, or a Z-matrix row ``symbol [atom length [atom angle [atom dihedral]]]`` in
-    angstrom and degrees with atoms counted from 1. For a number may stand a name, with a sign or a factor:
-    ``-bond_length``, ``2*bond_length``.
-
-    Args:
-        settings: Geometry text and the values of its names.
-
-    Returns:
-        Symbol and position (angstrom) of each atom.
-
-    Raises:
-        InputError: A row cannot be read, or a name has no value or no use.
-
-    """
-    where = f"molecule {settings.name}"
-    rows = [row.split() for row in settings.geometry.replace(";", "\n").splitlines() if row.strip()]
-    if not rows:
-        raise InputError(f"{where}: the geometry is empty")
-    names = ("bond_length", "angle", "dihedral")
-    used = {name for name in names if any(name in token for row in rows for token in row)}
-    for name in names:
-        value = getattr(settings, name)
-        if value is not None and name not in used:
-            raise InputError(f"molecule.{name} has no effect: the geometry of {settings.name} does not use it")
-        if value is not None and not math.isfinite(value):
-            raise InputError(f"molecule.{name}={value} must be a finite number")
-    cartesian = len(rows[0]) == 4
-    atoms = []
-    for number, row in enumerate(rows, start=1):
-        expected = 4 if cartesian else (1, 3, 5, 7)[min(number, 4) - 1]
-        if len(row) != expected:
-            kind = "symbol x y z" if cartesian else "a Z-matrix row"
-            raise InputError(
-                f"{where}: row {number} of the geometry must be {kind}, but it is {_short(' '.join(row))!r}"
-            )
-        symbol = row[0][:1].upper() + row[0][1:].lower()
-        atoms.append((symbol, [_number(token, settings, f"{where}, row {number}") for token in row[1:]]))
-    if cartesian:
-        return tuple((symbol, (numbers[0], numbers[1], numbers[2])) for symbol, numbers in atoms)
-    return _from_z_matrix(atoms, where)
-
-
-def _number(token: str, settings: MoleculeSettings, where: str) -> float:
-    match = re.fullmatch(r"([+-]?)(?:([0-9.]+)\*)?(bond_length|angle|dihedral)", token)
-    try:
-        if match is None:
-            value = float(token)
-        else:
-            sign, factor, name = match.groups()
-            named = getattr(settings, name)
-            if named is None:
-                raise InputError(f"{where}: molecule.{name} is used but has no value; set molecule.{name}=...")
-            value = float(f"{sign}1") * float(factor or 1) * named
-    except ValueError as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(
-            f"{where}: {_short(token)!r} is neither a number nor bond_length, angle or dihedral"
-        ) from error
-    if not math.isfinite(value):
-        raise InputError(f"{where}: {_short(token)!r} is not a finite number")
-    return value
-
-
-def _from_z_matrix(
-    rows: list[tuple[str, list[float]]], where: str
-) -> tuple[tuple[str, tuple[float, float, float]], ...]:
-    """Positions by PySCF, after checking what it would only assert."""
-    from pyscf import gto
-
-    for number, (_, values) in enumerate(rows, start=1):
-        partners = values[0::2]
-        if any(p != int(p) or not 1 <= p < number for p in partners) or len(set(partners)) != len(partners):
-            raise InputError(f"{where}: row {number} of the Z-matrix must refer to different earlier atoms")
-        if (values and values[1] <= 0) or (len(values) > 3 and not 0 < values[3] <= 180):
-            raise InputError(f"{where}: row {number} needs a length above 0 and an angle in (0, 180]")
-    text = "\n".join(
-        " ".join([symbol, *(f"{int(v)}" if k % 2 == 0 else repr(v) for k, v in enumerate(values))])
-        for symbol, values in rows
-    )
-    positions = gto.mole.from_zmatrix(text)
-    return tuple(
-        (symbol, (float(p[0]), float(p[1]), float(p[2]))) for (symbol, _), (_, p) in zip(rows, positions, strict=True)
-    )
+def _fill_defaults(settings: Settings) -> None:
+    """Put in what None stands for, so that the record says what was done."""
+    model, ansatz, rules = settings.model, settings.ansatz, settings.pruner.rules
+    ansatz.name = ansatz.name or _default_ansatz(settings)
+    if ansatz.name in LAYERED:
+        ansatz.layers = ansatz.layers or LAYERED[ansatz.name]
+    if ansatz.name == "hardware_efficient":
+        ansatz.blocks = ["x", "z"] if ansatz.blocks is None else ansatz.blocks
+        ansatz.entangler = ansatz.entangler or "zz"
+        ansatz.connectivity = ansatz.connectivity or "circular"
+    if not rules:
+        settings.pruner.rules = ["eqntk"] if settings.on_qubits else ["symmetry", "curvature"]
+    elif rules[0] == WITH_SYMMETRY:
+        first = ["symmetry"] if not settings.on_qubits and rules[1] != "symmetry" else []
+        settings.pruner.rules = [*first, *rules[1:]]
+    if model.name in MODELS:
+        model.lattice = model.lattice or "ring"
+        if model.lattice in LATTICES[:3] and model.n is None:
+            model.n = 6
 
 
 def _check(settings: Settings, given: set[str]) -> None:
     """Raise InputError for values out of range and for settings without effect."""
     pruner = settings.pruner
-    for rule in pruner.rules:
-        if rule not in RULES:
-            raise InputError(f"unknown pruner {rule!r}{_near(rule, RULES)}")
-    if len(set(pruner.rules)) != len(pruner.rules) or not pruner.rules:
-        raise InputError(f"pruner={pruner.rules} must name each rule once; available: {', '.join(RULES)}")
-    if "symmetry" in pruner.rules[1:]:
-        raise InputError("pruner: symmetry comes first, it is exact; write [symmetry,...]")
-    if settings.ansatz.name not in ANSATZE:
-        raise InputError(f"unknown ansatz {settings.ansatz.name!r}{_near(settings.ansatz.name, ANSATZE)}")
+    _check_model(settings, given)
+    _check_ansatz(settings, given)
+    rules = _check_rules(settings, given)
     if pruner.relative_to not in REFERENCES:
-        raise InputError(f"unknown pruner.relative_to={pruner.relative_to}{_near(pruner.relative_to, REFERENCES)}")
-    limits = {"pruner.tolerance", "pruner.relative_to", "pruner.parameters"} & given
-    if pruner.rules == ["symmetry"] and limits:
         raise InputError(
-            f"{min(limits)} has no effect with pruner=symmetry, which is exact; add a rule: [symmetry,curvature]"
+            f"unknown pruner.relative_to={pruner.relative_to}{near_misses(pruner.relative_to, REFERENCES)}"
+        )
+    limits = {"pruner.tolerance", "pruner.relative_to", "pruner.parameters"} & given
+    if rules in (["symmetry"], ["eqntk"]) and limits:
+        raise InputError(
+            f"{min(limits)} has no effect with pruner={rules[0]}, which is exact; add a rule: [{rules[0]},curvature]"
         )
     if pruner.parameters is not None:
         useless = sorted(limits - {"pruner.parameters"})
@@ -444,6 +250,10 @@ def _check(settings: Settings, given: set[str]) -> None:
         "pruner.tolerance": pruner.tolerance,
         "optimizer.gradient_tolerance": settings.optimizer.gradient_tolerance,
         "optimizer.max_steps": settings.optimizer.max_steps,
+        "training.seeds": settings.training.seeds,
+        "training.steps": settings.training.steps,
+        "training.learning_rate": settings.training.learning_rate,
+        "training.threshold": settings.training.threshold,
         "threads": 1 if settings.threads is None else settings.threads,
     }
     for key, value in positive.items():
@@ -454,3 +264,90 @@ def _check(settings: Settings, given: set[str]) -> None:
     space = settings.molecule.active_space
     if space is not None and (len(space) != 2 or min(space) < 1):
         raise InputError(f"molecule.active_space={space} must be [electrons,orbitals], both at least 1")
+
+
+def _check_rules(settings: Settings, given: set[str]) -> list[str]:
+    """Return the rules, symmetry not yet put before a single one."""
+    on_qubits = _on_qubits(settings)
+    rules = [rule for rule in settings.pruner.rules if rule != WITH_SYMMETRY]
+    if not rules and "pruner.rules" not in given:
+        return ["eqntk"] if on_qubits else ["symmetry", "curvature"]
+    for rule in rules:
+        if rule not in RULES:
+            raise InputError(f"unknown pruner {rule!r}{near_misses(rule, RULES)}")
+    if len(set(rules)) != len(rules) or not rules:
+        raise InputError(f"pruner={rules} must name each rule once; available: {', '.join(RULES)}")
+    exact, other = ("eqntk", "symmetry") if on_qubits else ("symmetry", "eqntk")
+    if other in rules:
+        kind = "Pauli rotations" if on_qubits else "excitations"
+        raise InputError(f"pruner={other} is not for an ansatz of {kind}; try pruner={exact}")
+    if exact in rules[1:]:
+        raise InputError(f"pruner: {exact} comes first, it is exact; write [{exact},...]")
+    if "eqntk" in rules and not settings.exact:
+        raise InputError("pruner=eqntk needs the exact energy for its acceptance test; leave out exact=false")
+    return rules
+
+
+def _on_qubits(settings: Settings) -> bool:
+    return (settings.ansatz.name or _default_ansatz(settings)) != "uccsd"
+
+
+def _check_ansatz(settings: Settings, given: set[str]) -> None:
+    name = settings.ansatz.name or _default_ansatz(settings)
+    is_file = Path(name).suffix.lower() in (".yaml", ".yml")
+    if name not in ANSATZE and not is_file:
+        hint = near_misses(name, ANSATZE)
+        raise InputError(f"unknown ansatz {name!r}{hint}")
+    if name == "uccsd" and settings.model.name is not None:
+        raise InputError(f"ansatz=uccsd needs a molecule, but model={settings.model.name} is set; try ansatz=hva")
+    belonging = {"layers": LAYERED, "blocks": LAYERED.keys() - {"hva", "qaoa"}}
+    for key in ("layers", "blocks", "entangler", "connectivity"):
+        if f"ansatz.{key}" in given and name not in belonging.get(key, belonging["blocks"]):
+            raise InputError(f"ansatz.{key} has no effect with ansatz={name}; leave it out")
+    choices: list[tuple[str, str | None, tuple[str, ...]]] = [("entangler", settings.ansatz.entangler, ENTANGLERS)]
+    choices += [("connectivity", settings.ansatz.connectivity, CONNECTIVITIES)]
+    choices += [("blocks", block, BLOCKS) for block in settings.ansatz.blocks or ()]
+    for key, value, known in choices:
+        if value is not None and value not in known:
+            raise InputError(f"unknown ansatz.{key}={value}{near_misses(value, known)}")
+    if settings.ansatz.layers is not None and settings.ansatz.layers < 1:
+        raise InputError(f"ansatz.layers={settings.ansatz.layers} must be at least 1")
+    trained = sorted(key for key in given if key.startswith("training."))
+    if trained and not _on_qubits(settings):
+        raise InputError(f"{trained[0]} has no effect with ansatz=uccsd, which starts from zero angles; leave it out")
+    if settings.training.method not in METHODS:
+        method = settings.training.method
+        raise InputError(f"unknown training.method={method}{near_misses(method, METHODS)}")
+    if "training.learning_rate" in given and settings.training.method != "adam":
+        raise InputError("training.learning_rate has no effect with training.method=l-bfgs; leave it out")
+
+
+def _check_model(settings: Settings, given: set[str]) -> None:
+    model = settings.model
+    if model.name is None:
+        return
+    if model.name not in MODELS:
+        if "/" not in model.name and not Path(model.name).suffix:
+            raise InputError(f"unknown model {model.name!r}{near_misses(model.name, MODELS)}")
+        useless = sorted(
+            key for key in given if key.startswith("model.") and key not in ("model.name", "model.reference")
+        )
+        if useless:
+            raise InputError(f"{useless[0]} has no effect with a Pauli sum from a file; leave it out")
+        return
+    special = {key for keys in MODELS.values() for key in keys}
+    for key in sorted(special - set(MODELS[model.name])):
+        if f"model.{key}" in given:
+            own = ", ".join(f"model.{name}" for name in MODELS[model.name])
+            raise InputError(f"model.{key} has no effect with model={model.name}, which has {own}")
+    lattice = model.lattice or "ring"
+    if lattice not in LATTICES:
+        if Path(lattice).suffix.lower() not in (".yaml", ".yml"):
+            raise InputError(f"unknown model.lattice={lattice}{near_misses(lattice, LATTICES)}")
+        for key in ("n", "shape", "periodic"):
+            if f"model.{key}" in given:
+                raise InputError(f"model.{key} has no effect with a lattice from a file; leave it out")
+    if model.electrons is not None and len(model.electrons) != 2:
+        raise InputError(f"model.electrons={model.electrons} must be [alpha,beta]")
+    if model.shape is not None and len(model.shape) != 2:
+        raise InputError(f"model.shape={model.shape} must be [rows,columns]")

@@ -1,6 +1,10 @@
-"""The two ways in which a run ends early, each with its exit status."""
+"""The two ways in which a run ends early, each with its exit status, and the words of their messages."""
 
 from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
 
 
 class InputError(ValueError):
@@ -13,3 +17,24 @@ class ConvergenceError(RuntimeError):
     """A calculation did not converge: one line that says which and what to try (exit status 3)."""
 
     exit_status = 3
+
+
+def near_misses(name: str, options: Iterable[str]) -> str:
+    """Return what a wrong name may have meant, or all options, as the end of a message."""
+    options = list(options)
+    lowered = {option.lower(): option for option in options}
+    close = [lowered[match] for match in difflib.get_close_matches(name.lower(), lowered, n=3, cutoff=0.55)]
+    if close:
+        return f"; did you mean {', '.join(close)}?"
+    return f"; available: {', '.join(options)}"
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's message, its type where it has none."""
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+def shortened(value: Any) -> str:
+    """Return a value as text of at most 40 characters."""
+    text = str(value)
+    return text if len(text) <= 40 else text[:37] + "..."

@@ -28,12 +28,13 @@ class TraceJournal(Journal):
     Args:
         trace: The run's trace.
         write: Prints text; carriage returns are only sent to a terminal.
-        exact: Exact energy (hartree) that errors refer to, None where it is not known.
+        exact: Exact energy that errors refer to, None where it is not known.
+        unit: Unit of energies, hartree or J.
 
     """
 
-    def __init__(self, trace: Trace, write: Callable[[str], Any], exact: float | None) -> None:
-        self._trace, self._write, self._exact = trace, write, exact
+    def __init__(self, trace: Trace, write: Callable[[str], Any], exact: float | None, unit: str = "hartree") -> None:
+        self._trace, self._write, self._exact, self._unit = trace, write, exact, unit
         self._live = sys.stdout.isatty()
         self._began = self._printed = self._saved = time.monotonic()
         self._open_line = False
@@ -54,6 +55,15 @@ class TraceJournal(Journal):
         if not found:
             return None
         return _read_optimum(found[-1])
+
+    def noted(self, stage: str) -> dict[str, Any] | None:
+        """Return a stage's training and scores from the trace."""
+        found = self._trace.find("noted", stage=stage)
+        return found[-1]["content"] if found else None
+
+    def note(self, stage: str, content: dict[str, Any]) -> None:
+        """Trace a stage's training and scores."""
+        self._trace.add("noted", stage=stage, content=content)
 
     def path(self, rule: str) -> list[PathPoint]:
         """Return the points of a rule's path from the trace."""
@@ -130,6 +140,8 @@ class TraceJournal(Journal):
 
     def _energy(self, energy: float) -> str:
         error = self._error(energy)
+        if self._unit != "hartree":
+            return f"E = {energy:.8f} {self._unit}" + ("" if error is None else f", error {error:.1e} {self._unit}")
         return f"E = {energy:.8f} Eh" + ("" if error is None else f", error {1e3 * error:.4f} mHa")
 
     def _progress(self, text: str) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vqe_prune.ansatz.rotation import Ansatz
+from vqe_prune.ansatz.rotation import Ansatz, Excitation
 from vqe_prune.engine.determinants import Sector, SectorHamiltonian
 from vqe_prune.engine.sector import SectorEngine
+from vqe_prune.engine.statevector import COMPILED_QUBITS, StatevectorEngine
 from vqe_prune.errors import InputError
+from vqe_prune.paulis import QubitHamiltonian, State
 from vqe_prune.problem import Problem
+from vqe_prune.qubit_problem import QubitProblem
 
 Vector = NDArray[np.float64]
 
@@ -37,8 +40,11 @@ class Objective(Protocol):
         """Return the matrix of second derivatives, shape (n_parameters, n_parameters)."""
         ...
 
-    def jacobian(self, angles: Vector) -> Vector:
-        """Return the derivative of the state or outputs, shape (n_parameters, n_outputs)."""
+    def jacobian(self, angles: Vector) -> NDArray[Any]:
+        """Return the derivative of the state (without its part along the state) or of the outputs.
+
+        Shape (n_parameters, n_outputs); complex for complex states.
+        """
         ...
 
 
@@ -79,6 +85,48 @@ class EnergyObjective:
         return np.array([tangent.ravel() for tangent in self.engine.tangents(angles, directions)])
 
 
+class QubitEnergyObjective:
+    """The energy <psi(angles)|H|psi(angles)> of Pauli rotations on a qubit Hamiltonian, in its unit.
+
+    Args:
+        hamiltonian: The Hamiltonian.
+        ansatz: Pauli rotations and Clifford gates.
+        reference: The state that they act on, shape (2^n,).
+        threads: Threads for large states and for batches.
+
+    """
+
+    def __init__(self, hamiltonian: QubitHamiltonian, ansatz: Ansatz, reference: State, threads: int = 1) -> None:
+        self.engine = StatevectorEngine(hamiltonian=hamiltonian, ansatz=ansatz, reference=reference, threads=threads)
+
+    @property
+    def ansatz(self) -> Ansatz:
+        """The ansatz whose angles are the arguments."""
+        return self.engine.ansatz
+
+    @property
+    def cheap_hessian(self) -> bool:
+        """True for states small enough that a gradient is one compiled call."""
+        return self.engine.hamiltonian.n_qubits <= COMPILED_QUBITS
+
+    def value_and_gradient(self, angles: Vector) -> tuple[float, Vector]:
+        """Return the energy and its gradient, shape (n_parameters,)."""
+        return self.engine.energy_and_gradient(angles)
+
+    def values_and_gradients(self, angles: Vector) -> tuple[Vector, Vector]:
+        """Return energies (n_sets,) and gradients (n_sets, n_parameters) of many angles, shape of the gradients."""
+        return self.engine.energies_and_gradients(angles)
+
+    def hessian(self, angles: Vector) -> Vector:
+        """Return the second derivatives of the energy, shape (n_parameters, n_parameters)."""
+        return self.engine.hessian(angles)
+
+    def jacobian(self, angles: Vector) -> NDArray[Any]:
+        """Return the derivative of the state without its part along the state, shape (n_parameters, 2^n)."""
+        rows, psi = self.engine.jacobian(angles), self.engine.state(angles)
+        return rows - np.outer(rows @ psi.conj(), psi)
+
+
 def sector_hamiltonian(problem: Problem) -> SectorHamiltonian:
     """Return the problem's Hamiltonian on the determinants of its sector."""
     electrons = problem.electrons
@@ -95,8 +143,23 @@ def sector_hamiltonian(problem: Problem) -> SectorHamiltonian:
 def check_ansatz(problem: Problem, ansatz: Ansatz) -> None:
     """Raise InputError where an ansatz names spin orbitals that the problem does not have."""
     for index, rotation in enumerate(ansatz.rotations):
-        if rotation.generator.spin_orbitals[-1] >= problem.n_qubits:
+        generator = rotation.generator
+        if not isinstance(generator, Excitation):
+            raise InputError(f"rotation {index} ({generator.label}) is of qubits, but {problem.name} is of electrons")
+        if generator.spin_orbitals[-1] >= problem.n_qubits:
             raise InputError(
-                f"rotation {index} ({rotation.generator.label}) needs more than the {problem.electrons.n_orbitals} "
+                f"rotation {index} ({generator.label}) needs more than the {problem.electrons.n_orbitals} "
                 f"orbitals of {problem.name}"
+            )
+
+
+def check_qubit_ansatz(problem: QubitProblem, ansatz: Ansatz) -> None:
+    """Raise InputError where an ansatz is not one of the problem's qubits."""
+    for index, rotation in enumerate(ansatz.rotations):
+        generator = rotation.generator
+        if isinstance(generator, Excitation):
+            raise InputError(f"rotation {index} ({generator.label}) is an excitation, but {problem.name} is of qubits")
+        if max(generator.qubits) >= problem.n_qubits:
+            raise InputError(
+                f"rotation {index} ({generator.label}) needs more than the {problem.n_qubits} qubits of {problem.name}"
             )

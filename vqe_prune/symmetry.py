@@ -1,4 +1,8 @@
-"""Symmetries of a Hamiltonian: signed permutations of spin orbitals, and Pauli strings that commute with every term."""
+"""Symmetries of a Hamiltonian, found from it alone.
+
+Of electrons: signed permutations of spin orbitals. Of qubits: Pauli strings that commute with every term, conserved
+sums of one-qubit operators (U(1), SU(2)), and permutations of the qubits.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from vqe_prune.automorphism import PermutationGroup, permutation_symmetries
 from vqe_prune.electrons import Electrons
+from vqe_prune.paulis import PauliString, QubitHamiltonian, commutator, string_label
 
 if TYPE_CHECKING:
     from openfermion import QubitOperator
@@ -197,3 +203,118 @@ def kernel_gf2(rows: Iterable[int], n_columns: int) -> list[int]:
 def terms_of(operator: QubitOperator) -> list[tuple[tuple[int, str], ...]]:
     """Return the Pauli strings of an OpenFermion operator, the identity left out."""
     return [term for term in operator.terms if term]
+
+
+Sum = tuple[tuple[float, PauliString], ...]
+"""A real sum of Pauli strings."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class HamiltonianSymmetries:
+    """What a qubit Hamiltonian commutes with.
+
+    Attributes:
+        parities: Independent Pauli strings that commute with it and with each other (Z2).
+        charges: Independent conserved sums of X, of Y or of Z on single qubits (U(1)).
+        su2: Whether the total X, Y and Z are all conserved.
+        permutations: Permutations of the qubits that keep it.
+
+    """
+
+    parities: tuple[PauliString, ...]
+    charges: tuple[Sum, ...]
+    su2: bool
+    permutations: PermutationGroup
+
+    @property
+    def register_wide(self) -> list[Sum]:
+        """Every symmetry that acts on the register as a whole, charges first."""
+        return [*self.charges, *(((1.0, string),) for string in self.parities)]
+
+    def describe(self) -> list[str]:
+        """Return one line a kind of symmetry, in words."""
+        lines = [f"Z2: {', '.join(string_label(string) for string in self.parities) or 'none'}"]
+        lines.append(f"U(1): {', '.join(sum_label(charge) for charge in self.charges) or 'none'}")
+        if self.su2:
+            lines.append("SU(2): total spin is conserved")
+        group = self.permutations
+        orbits = ", ".join("{" + " ".join(map(str, orbit)) + "}" for orbit in group.orbits)
+        found = f"{group.order} permutations of the qubits, orbits {orbits}" if group.order > 1 else "none but identity"
+        return [*lines, f"spatial: {found}"]
+
+
+def sum_label(terms: Sum) -> str:
+    """Return a short readable name of a sum, for example ``Z0 + Z1`` or ``sum of Z on 12 qubits``."""
+    if len(terms) > 4 and len({(c, string[0][1]) for c, string in terms}) == 1:
+        qubits = [string[0][0] for _, string in terms]
+        every = "even " if all(q % 2 == 0 for q in qubits) else "odd " if all(q % 2 for q in qubits) else ""
+        return f"sum of {terms[0][1][0][1]} on {len(terms)} {every}qubits"
+    parts = [f"{'-' if c < 0 else '+'} {'' if abs(c) == 1 else f'{abs(c):.6g} '}{string_label(s)}" for c, s in terms]
+    return " ".join(parts).removeprefix("+ ")
+
+
+def hamiltonian_symmetries(hamiltonian: QubitHamiltonian, *, method: str = "auto") -> HamiltonianSymmetries:
+    """Find what a qubit Hamiltonian commutes with, from its terms alone.
+
+    Args:
+        hamiltonian: Pauli strings with their coefficients.
+        method: How permutations are searched, see `vqe_prune.automorphism.permutation_symmetries`.
+
+    Returns:
+        Z2, U(1), SU(2) and spatial symmetries.
+
+    """
+    n = hamiltonian.n_qubits
+    charges = [charge for letter in "ZXY" for charge in conserved_sums(hamiltonian, letter)]
+    totals = [tuple((1.0, ((q, letter),)) for q in range(n)) for letter in "XYZ"]
+    return HamiltonianSymmetries(
+        parities=tuple(pauli_symmetries(hamiltonian.strings, n)),
+        charges=tuple(charges),
+        su2=all(not commutator(total, hamiltonian.terms) for total in totals),
+        permutations=permutation_symmetries(hamiltonian, method=method),
+    )
+
+
+def conserved_sums(hamiltonian: QubitHamiltonian, letter: str) -> list[Sum]:
+    """Find independent sums sum_q a_q P_q of one letter that commute with a Hamiltonian.
+
+    [H, sum_q a_q P_q] = 0 is a linear system for the a_q: one equation for each string that some [H, P_q] holds.
+
+    Args:
+        hamiltonian: The Hamiltonian.
+        letter: X, Y or Z.
+
+    Returns:
+        A basis in reduced row echelon form, so that sums on separate qubits stay apart.
+
+    """
+    n = hamiltonian.n_qubits
+    rows: dict[PauliString, NDArray[np.float64]] = {}
+    for qubit in range(n):
+        for string, value in commutator([(1.0, ((qubit, letter),))], hamiltonian.terms).items():
+            rows.setdefault(string, np.zeros(n))[qubit] = value
+    system = np.array([*rows.values()]).reshape(-1, n)
+    _, values, vectors = np.linalg.svd(np.vstack([system, np.zeros((n, n))]), full_matrices=False)
+    scale = max(values.max(initial=0.0), 1e-300)
+    kernel = vectors[values < 1e-9 * scale] if len(system) else np.eye(n)
+    found: list[Sum] = []
+    for row in _row_echelon(kernel):
+        found.append(tuple((float(a), ((q, letter),)) for q, a in enumerate(row) if a != 0.0))
+    return found
+
+
+def _row_echelon(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Reduced row echelon form by Gauss and Jordan with pivoting; rounding is removed."""
+    rows, pivot = rows.copy(), 0
+    for column in range(rows.shape[1]):
+        if pivot == len(rows):
+            break
+        best = pivot + int(np.argmax(np.abs(rows[pivot:, column])))
+        if abs(rows[best, column]) < 1e-8:
+            continue
+        rows[[pivot, best]] = rows[[best, pivot]]
+        rows[pivot] /= rows[pivot, column]
+        others = np.arange(len(rows)) != pivot
+        rows[others] -= np.outer(rows[others, column], rows[pivot])
+        pivot += 1
+    return np.round(rows[:pivot], 9) + 0.0

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vqe_prune.engine.determinants import SectorHamiltonian
-
-Vector = NDArray[np.float64]
+from vqe_prune.paulis import QubitHamiltonian
 
 DENSE_DIMENSION = 400
 """Sectors up to this size are diagonalised whole, which is faster than Lanczos there."""
@@ -31,35 +31,40 @@ class Certificate:
     bound: float
 
 
-def spectral_ends(hamiltonian: SectorHamiltonian) -> tuple[float, float]:
-    """Return the lowest and the highest eigenvalue on the sector, hartree, the constant included.
+def spectral_ends(hamiltonian: SectorHamiltonian | QubitHamiltonian) -> tuple[float, float]:
+    """Return the lowest and the highest eigenvalue, hartree or the Hamiltonian's unit, the constant included.
 
     Small sectors are diagonalised; for larger ones both ends come from Lanczos, each moved outwards by the norm of its
     residual, so that an end that has not converged makes a bound larger, not smaller.
     """
-    import scipy.sparse as sparse
     import scipy.sparse.linalg as linalg
 
-    dimension, shape = hamiltonian.sector.dimension, hamiltonian.sector.shape
-    if hamiltonian.matrix is not None and dimension <= DENSE_DIMENSION:
-        indptr, indices, values = hamiltonian.matrix
-        spectrum = np.linalg.eigvalsh(sparse.csr_array((values, indices, indptr)).toarray())
+    if isinstance(hamiltonian, SectorHamiltonian):
+        shape: tuple[int, ...] = hamiltonian.sector.shape
+        dtype: type = np.float64
+    else:
+        shape, dtype = (1 << hamiltonian.n_qubits,), np.complex128
+    dimension = int(np.prod(shape))
+
+    def apply(vector: NDArray[Any]) -> NDArray[Any]:
+        return hamiltonian.apply(np.ascontiguousarray(vector, dtype=dtype).reshape(shape)).ravel()
+
+    if dimension <= DENSE_DIMENSION:
+        spectrum = np.linalg.eigvalsh(np.array([apply(column) for column in np.eye(dimension)]).T)
         return float(spectrum[0]) + hamiltonian.constant, float(spectrum[-1]) + hamiltonian.constant
-
-    def apply(vector: Vector) -> Vector:
-        return hamiltonian.apply(vector.reshape(shape)).ravel()
-
-    operator = linalg.LinearOperator((dimension, dimension), matvec=apply, dtype=np.float64)
+    operator = linalg.LinearOperator((dimension, dimension), matvec=apply, dtype=dtype)
     start = np.random.default_rng(0).normal(size=dimension)  # overlaps with every irrep; fixed for repeatability
     ends = []
     for which, outwards in (("SA", -1.0), ("LA", 1.0)):
-        energies, vectors = linalg.eigsh(operator, k=1, which=which, v0=start, tol=1e-4, ncv=12)
+        energies, vectors = linalg.eigsh(operator, k=1, which=which, v0=start.astype(dtype), tol=1e-4, ncv=12)
         residual = np.linalg.norm(apply(vectors[:, 0]) - energies[0] * vectors[:, 0])
         ends.append(float(energies[0] + outwards * residual) + hamiltonian.constant)
     return ends[0], ends[1]
 
 
-def energy_change_bound(hamiltonian: SectorHamiltonian, state: Vector, other: Vector) -> float:
+def energy_change_bound(
+    hamiltonian: SectorHamiltonian | QubitHamiltonian, state: NDArray[Any], other: NDArray[Any]
+) -> float:
     """Bound the difference of two states' energies by their Fubini-Study distance D.
 
     The smaller of two bounds. For any states |dE| <= 2 ||H - c|| sin D with ||H - c|| = (E_max - E_min) / 2. With
@@ -68,19 +73,19 @@ def energy_change_bound(hamiltonian: SectorHamiltonian, state: Vector, other: Ve
     small near an eigenstate (ours).
 
     Args:
-        hamiltonian: H on the sector.
-        state: A normalised real state of the sector.
+        hamiltonian: H on the sector, or on qubits.
+        state: A normalised state that it acts on.
         other: Another one.
 
     Returns:
-        The bound in hartree.
+        The bound in hartree, or the Hamiltonian's unit.
 
     """
     lowest, highest = spectral_ends(hamiltonian)
-    overlap = abs(float(np.vdot(state, other)))
+    overlap = float(abs(np.vdot(state, other)))
     sine = float(np.linalg.norm(other - np.vdot(state, other) * state))  # 1 - overlap^2 would cancel for close states
     image = hamiltonian.apply(state)
-    energy = float(np.vdot(state, image))
+    energy = float(np.vdot(state, image).real)
     deviation = float(np.linalg.norm(image - energy * state))
     energy += hamiltonian.constant
     second_order = sine**2 * max(highest - energy, energy - lowest) + 2.0 * sine * min(overlap, 1.0) * deviation

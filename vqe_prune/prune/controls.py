@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from vqe_prune.objective import Objective
 from vqe_prune.prune.elimination import Ranking
-from vqe_prune.score import fisher_information, independent_information
+from vqe_prune.score.information import fisher_information, independent_information
 
 Vector = NDArray[np.float64]
 

@@ -12,7 +12,12 @@ from vqe_prune.ansatz.rotation import Ansatz
 from vqe_prune.objective import Objective
 from vqe_prune.optimize import Optimum, minimize
 from vqe_prune.prune.plan import Action, Decision, PrunePlan, apply_plan
-from vqe_prune.score import deletion_costs, deletion_response, invert_hessian, remaining_inverse_hessian
+from vqe_prune.score.curvature import (
+    deletion_costs,
+    deletion_response,
+    invert_hessian,
+    remaining_inverse_hessian,
+)
 
 Vector = NDArray[np.float64]
 Ranking = Callable[[Objective, Vector, Vector], Vector]

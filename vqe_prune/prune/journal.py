@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +24,13 @@ class Journal:
     def optimum(self, stage: str) -> Optimum | None:
         """Return a stage's optimum, None where it was not reached."""
         return None
+
+    def noted(self, stage: str) -> dict[str, Any] | None:
+        """Return what was noted about a stage's training and scores, None where nothing was."""
+        return None
+
+    def note(self, stage: str, content: dict[str, Any]) -> None:
+        """Take note of a stage's training and scores."""
 
     def path(self, rule: str) -> list[PathPoint]:
         """Return the points of a rule's path that are known."""

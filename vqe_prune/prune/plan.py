@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vqe_prune.ansatz.rotation import Ansatz, Rotation
+from vqe_prune.ansatz.rotation import Ansatz, Generator, Rotation
 
 
 class Action(enum.Enum):
@@ -18,6 +18,7 @@ class Action(enum.Enum):
     KEEP = "keep"
     DROP = "drop"
     TIE = "tie"
+    REPLACE = "replace"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,8 @@ class Decision:
         score: The number behind it, where there is one.
         leader: For a tie, the rotation whose angle it follows.
         coefficient: For a tie, its angle divided by the leader's.
+        replacement: The generator that takes its place: of a replaced rotation, with a parameter of its own, and of a
+            tied one that was replaced before.
 
     """
 
@@ -38,6 +41,7 @@ class Decision:
     score: float | None = None
     leader: int | None = None
     coefficient: float = 1.0
+    replacement: Generator | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,12 +81,13 @@ def apply_plan(plan: PrunePlan, ansatz: Ansatz) -> Ansatz:
     numbers: dict[int, int] = {}
     rotations = []
     for index in plan.survivors:
-        decision, rotation = plan.decisions[index], ansatz.rotations[index]
+        decision = plan.decisions[index]
+        rotation = _planned(plan, ansatz, index)
         if decision.action is Action.TIE:
             leader = decision.leader
-            if leader is None or plan.decisions[leader].action is not Action.KEEP:
+            if leader is None or plan.decisions[leader].action not in (Action.KEEP, Action.REPLACE):
                 raise ValueError(f"Argument `plan` must tie rotation {index} to a kept one, but it names {leader}")
-            target = ansatz.rotations[leader]
+            target = _planned(plan, ansatz, leader)
             rotation = Rotation(rotation.generator, target.parameter, decision.coefficient * target.coefficient)
         if rotation.parameter is not None:
             rotation = replace(rotation, parameter=numbers.setdefault(rotation.parameter, len(numbers)))
@@ -90,8 +95,18 @@ def apply_plan(plan: PrunePlan, ansatz: Ansatz) -> Ansatz:
     return replace(ansatz, rotations=tuple(rotations), n_parameters=len(numbers))
 
 
+def _planned(plan: PrunePlan, ansatz: Ansatz, index: int) -> Rotation:
+    """A rotation with its generator after the plan and, where it is new, a parameter that no other rotation has."""
+    decision, rotation = plan.decisions[index], ansatz.rotations[index]
+    if decision.replacement is None:
+        return rotation
+    if decision.action is Action.REPLACE:
+        return Rotation(decision.replacement, ansatz.n_parameters + index)
+    return Rotation(decision.replacement, rotation.parameter, rotation.coefficient)
+
+
 def carry_angles(plan: PrunePlan, ansatz: Ansatz, angles: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return angles for the smaller ansatz: of each parameter the mean of what its rotations had.
+    """Return angles for the smaller ansatz: of each parameter the mean of what its rotations had, 0 where it is new.
 
     Args:
         plan: One decision a rotation.
@@ -100,7 +115,8 @@ def carry_angles(plan: PrunePlan, ansatz: Ansatz, angles: NDArray[np.float64]) -
 
     """
     smaller = apply_plan(plan, ansatz)
-    old = ansatz.rotation_angles(angles)[plan.survivors]
+    replaced = np.array([decision.action is Action.REPLACE for decision in plan.decisions])
+    old = np.where(replaced, 0.0, ansatz.rotation_angles(angles))[plan.survivors]
     free = smaller.parameters >= 0
     coefficients, parameters = smaller.coefficients[free], smaller.parameters[free]
     totals = np.bincount(parameters, weights=old[free] / coefficients, minlength=smaller.n_parameters)
@@ -117,9 +133,11 @@ def chain(plans: Sequence[PrunePlan]) -> PrunePlan:
             earlier = decisions[index]
             if later.action is Action.KEEP:
                 score = earlier.score if later.score is None else later.score
-                decisions[index] = replace(earlier, score=score, reason=f"{earlier.reason}; {later.reason}")
+                reason = later.reason if not earlier.reason else f"{earlier.reason}; {later.reason}"
+                decisions[index] = replace(earlier, score=score, reason=reason)
             elif later.action is Action.TIE and later.leader is not None:
-                decisions[index] = replace(later, leader=survivors[later.leader])
+                generator = later.replacement or earlier.replacement
+                decisions[index] = replace(later, leader=survivors[later.leader], replacement=generator)
             else:
                 decisions[index] = later
         total = PrunePlan(rule=f"{total.rule}, {plan.rule}", decisions=tuple(decisions))

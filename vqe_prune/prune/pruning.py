@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,16 +14,27 @@ from numpy.typing import NDArray
 from vqe_prune.ansatz.rotation import Ansatz
 from vqe_prune.engine.determinants import SectorHamiltonian
 from vqe_prune.errors import ConvergenceError, InputError
-from vqe_prune.objective import EnergyObjective, check_ansatz, sector_hamiltonian
+from vqe_prune.objective import (
+    EnergyObjective,
+    QubitEnergyObjective,
+    check_ansatz,
+    check_qubit_ansatz,
+    sector_hamiltonian,
+)
 from vqe_prune.optimize import Optimum, minimize
+from vqe_prune.paulis import PauliSum, QubitHamiltonian
 from vqe_prune.problem import Problem
 from vqe_prune.prune.certificate import Certificate, energy_change_bound
 from vqe_prune.prune.controls import rank_at_random, rank_by_fisher, rank_by_magnitude
 from vqe_prune.prune.curvature import rank_by_curvature
 from vqe_prune.prune.elimination import PathPoint, Ranking, eliminate, elimination_plan, restrict
+from vqe_prune.prune.eqntk import symmetric_passes
 from vqe_prune.prune.journal import Journal
 from vqe_prune.prune.plan import Action, Decision, PrunePlan, apply_plan, carry_angles, chain
 from vqe_prune.prune.symmetry import symmetry_plan
+from vqe_prune.qubit_problem import QubitProblem
+from vqe_prune.score.summary import score_ansatz
+from vqe_prune.training import Training, train
 
 Vector = NDArray[np.float64]
 
@@ -42,7 +54,10 @@ RANKINGS: dict[str, Ranking] = {
     "magnitude": rank_by_magnitude,
     "fisher": rank_by_fisher,
 }
-"""Rules that delete parameters one at a time; ``random`` is made with its seed, ``symmetry`` is a plan of its own."""
+"""Rules that delete parameters one at a time; ``random`` is made with its seed.
+
+``symmetry`` (excitations) and ``eqntk`` (qubits) make plans of their own.
+"""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -50,15 +65,19 @@ class Stage:
     """An ansatz and its optimum at one stage of a pruning.
 
     Attributes:
-        name: ``full``, ``symmetry`` or the rule's name.
+        name: ``full``, ``symmetry``, a pass of ``eqntk`` or the rule's name.
         ansatz: The ansatz.
-        optimum: Its optimum, value in hartree.
+        optimum: Its optimum, value in hartree or the problem's unit; of several trainings the best.
+        training: How training went from several seeds, None where one start was enough.
+        scores: What the ansatz is worth at random angles, None where not asked for.
 
     """
 
     name: str
     ansatz: Ansatz
     optimum: Optimum
+    training: Mapping[str, Any] | None = None
+    scores: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -75,7 +94,7 @@ class Pruning:
 
     """
 
-    problem: Problem
+    problem: Problem | QubitProblem
     stages: tuple[Stage, ...]
     plan: PrunePlan
     path: tuple[PathPoint, ...]
@@ -90,13 +109,16 @@ class Pruning:
     def __str__(self) -> str:
         """Return one line a stage: parameters, rotations, energy and its error."""
         exact = self.problem.energies.get("exact")
+        hartree = isinstance(self.problem, Problem) or self.problem.unit == "hartree"
+        unit = "hartree" if hartree else "J"
         lines = []
         for stage in self.stages:
-            energy = stage.optimum.value
-            error = "" if exact is None else f", error {1e3 * (energy - exact):.4f} mHa"
+            energy, error = stage.optimum.value, ""
+            if exact is not None:
+                error = f", error {1e3 * (energy - exact):.4f} mHa" if hartree else f", error {energy - exact:.1e} J"
             lines.append(
                 f"{stage.name}: {stage.ansatz.n_parameters} parameters, {len(stage.ansatz.rotations)} rotations, "
-                f"energy {energy:.6f} hartree{error}"
+                f"energy {energy:.6f} {unit}{error}"
             )
         return "\n".join(lines)
 
@@ -118,11 +140,12 @@ class Limits:
 
 
 def prune_ansatz(
-    problem: Problem,
+    problem: Problem | QubitProblem,
     ansatz: Ansatz,
     *,
-    rules: Sequence[str] = ("symmetry", "curvature"),
+    rules: Sequence[str] | None = None,
     limits: Limits | None = None,
+    training: Training | None = None,
     seed: int = 0,
     gradient_tolerance: float = 1e-7,
     max_steps: int = 2000,
@@ -132,11 +155,13 @@ def prune_ansatz(
     """Optimise an ansatz, prune it rule by rule, and certify the result.
 
     Args:
-        problem: The ground-state problem.
-        ansatz: Excitation rotations on its spin orbitals.
-        rules: ``symmetry`` and then any of ``curvature``, ``magnitude``, ``random``, ``fisher``.
-        limits: How far to prune, default an error of 1.5e-3 hartree to the exact energy.
-        seed: Seed of the random rule.
+        problem: The ground-state problem, of electrons or of qubits.
+        ansatz: Excitation rotations on its spin orbitals; Pauli rotations and Clifford gates on its qubits.
+        rules: For electrons ``symmetry`` and then any of ``curvature``, ``magnitude``, ``random``, ``fisher``, default
+            symmetry and curvature; for qubits ``eqntk``, the default, and then any of these without symmetry.
+        limits: How far to prune, default an error of 1.5e-3 (hartree or the problem's unit) to the exact energy.
+        training: How angles of qubit ansätze are found from random starts.
+        seed: Seed of the random rule, and the first seed of trainings.
         gradient_tolerance: Largest gradient component of an optimum, hartree per radian.
         max_steps: Largest number of optimiser steps.
         threads: Threads for large sectors.
@@ -151,32 +176,41 @@ def prune_ansatz(
 
     """
     journal, limits = journal or Journal(), limits or Limits()
-    unknown = [rule for rule in rules if rule not in (*RANKINGS, "random", "symmetry")]
-    if unknown:
-        raise InputError(f"unknown rule {unknown[0]!r}; available: symmetry, random, {', '.join(RANKINGS)}")
-    check_ansatz(problem, ansatz)
-    work = _Work(problem, sector_hamiltonian(problem), journal, gradient_tolerance, max_steps, threads)
-    stages = [work.optimise("full", ansatz, np.zeros(ansatz.n_parameters))]
+    on_qubits = isinstance(problem, QubitProblem)
+    rules = (("eqntk",) if on_qubits else ("symmetry", "curvature")) if rules is None else rules
+    _check_rules(rules, on_qubits)
+    if isinstance(problem, QubitProblem):
+        check_qubit_ansatz(problem, ansatz)
+        hamiltonian: SectorHamiltonian | QubitHamiltonian = problem.hamiltonian
+    else:
+        check_ansatz(problem, ansatz)
+        hamiltonian = sector_hamiltonian(problem)
+    options = (gradient_tolerance, max_steps, threads, training or Training(), seed, "eqntk" in rules)
+    work = _Work(problem, hamiltonian, journal, *options)
+    stages = [work.train("full", ansatz) if on_qubits else work.optimise("full", ansatz, np.zeros(ansatz.n_parameters))]
     plans: list[PrunePlan] = []
     path: list[PathPoint] = []
     predicted, notes = 0.0, list(problem.warnings)
     for rule in rules:
         before = stages[-1]
-        if rule == "symmetry":
-            plan = symmetry_plan(problem, before.ansatz, before.optimum.angles)
-            start = carry_angles(plan, before.ansatz, before.optimum.angles)
-            stage = work.optimise(rule, apply_plan(plan, before.ansatz), start)
+        if isinstance(problem, QubitProblem) and rule == "eqntk":
+            passes, said = symmetric_passes(problem, before.ansatz)
+            plans += [each.plan for each in passes]
+            stages += [work.train(each.name, each.ansatz) for each in passes]
+            notes += said
+        elif isinstance(problem, Problem) and rule == "symmetry":
+            plans.append(symmetry_plan(problem, before.ansatz, before.optimum.angles))
+            start = carry_angles(plans[-1], before.ansatz, before.optimum.angles)
+            stages.append(work.optimise(rule, apply_plan(plans[-1], before.ansatz), start))
         else:
             ranking = rank_at_random(seed) if rule == "random" else RANKINGS[rule]
             path = work.eliminate(rule, ranking, before, limits, stages[0].optimum.value)
             reference = reference_energy(problem, limits, stages[0].optimum.value)
             chosen = choose(path, limits, reference)
             notes += _shortfall(rule, path, chosen, limits, reference)
-            plan = elimination_plan(rule, before.ansatz, path, chosen)
-            stage = Stage(name=rule, ansatz=restrict(before.ansatz, chosen.kept), optimum=chosen.optimum)
+            plans.append(elimination_plan(rule, before.ansatz, path, chosen))
+            stages.append(Stage(name=rule, ansatz=restrict(before.ansatz, chosen.kept), optimum=chosen.optimum))
             predicted += chosen.predicted
-        plans.append(plan)
-        stages.append(stage)
     _check_variational(problem, stages)
     return Pruning(
         problem=problem,
@@ -188,7 +222,17 @@ def prune_ansatz(
     )
 
 
-def reference_energy(problem: Problem, limits: Limits, full_energy: float) -> float:
+def _check_rules(rules: Sequence[str], on_qubits: bool) -> None:
+    known = ("eqntk" if on_qubits else "symmetry", "random", *RANKINGS)
+    unknown = [rule for rule in rules if rule not in known]
+    if unknown == ["symmetry"] or unknown == ["eqntk"]:
+        there, here = ("excitations", "eqntk") if on_qubits else ("qubit ansätze", "symmetry")
+        raise InputError(f"the rule {unknown[0]} is for {there}; here use {here}")
+    if unknown:
+        raise InputError(f"unknown rule {unknown[0]!r}; available: {', '.join(known)}")
+
+
+def reference_energy(problem: Problem | QubitProblem, limits: Limits, full_energy: float) -> float:
     """Return the energy (hartree) that errors are counted from."""
     exact = problem.energies.get("exact")
     return full_energy if exact is None or limits.relative_to == "full" else exact
@@ -230,12 +274,12 @@ def _keep_all(ansatz: Ansatz) -> PrunePlan:
     return PrunePlan(rule="none", decisions=decisions)
 
 
-def _check_variational(problem: Problem, stages: Sequence[Stage]) -> None:
-    exact = problem.energies.get("exact")
+def _check_variational(problem: Problem | QubitProblem, stages: Sequence[Stage]) -> None:
+    exact = problem.floor if isinstance(problem, QubitProblem) else problem.energies.get("exact")
     for stage in stages:
         if exact is not None and stage.optimum.value < exact - VARIATIONAL_SLACK:
             raise ConvergenceError(
-                f"the {stage.name} ansatz of {problem.name} gave {stage.optimum.value:.8f} hartree, below the exact "
+                f"the {stage.name} ansatz of {problem.name} gave {stage.optimum.value:.8f}, below the exact "
                 f"{exact:.8f}: one of them is wrong; please report this with the input"
             )
 
@@ -244,16 +288,46 @@ def _check_variational(problem: Problem, stages: Sequence[Stage]) -> None:
 class _Work:
     """What all steps of one pruning share."""
 
-    problem: Problem
-    hamiltonian: SectorHamiltonian
+    problem: Problem | QubitProblem
+    hamiltonian: SectorHamiltonian | QubitHamiltonian
     journal: Journal
     gradient_tolerance: float
     max_steps: int
     threads: int
+    training: Training
+    seed: int
+    scores: bool
 
-    def bind(self, ansatz: Ansatz) -> EnergyObjective:
+    def bind(self, ansatz: Ansatz) -> EnergyObjective | QubitEnergyObjective:
         """Return the energy of an ansatz."""
+        if isinstance(self.problem, QubitProblem) and isinstance(self.hamiltonian, QubitHamiltonian):
+            return QubitEnergyObjective(self.hamiltonian, ansatz, self.problem.reference_state, self.threads)
+        assert isinstance(self.hamiltonian, SectorHamiltonian)
         return EnergyObjective(self.hamiltonian, ansatz, self.threads)
+
+    def train(self, name: str, ansatz: Ansatz) -> Stage:
+        """Return the best of several trainings of a qubit ansatz, led to its minimum, with its scores."""
+        problem = self.problem
+        assert isinstance(problem, QubitProblem)
+        known, remembered = self.journal.optimum(name), self.journal.noted(name)
+        if known is not None and remembered is not None and len(known.angles) == ansatz.n_parameters:
+            return Stage(name=name, ansatz=ansatz, optimum=known, **remembered)
+        exact = problem.energies["exact"]
+        study = train(
+            problem.hamiltonian,
+            ansatz,
+            problem.reference_state,
+            self.training,
+            seed=self.seed,
+            exact=exact,
+            workers=self.threads,
+            progress=lambda text: self.journal.say(f"{name}: {text}"),
+        )
+        scores = score_ansatz(problem, ansatz).as_row() if self.scores else None
+        noted = {"training": study.as_row() if exact is not None else None, "scores": scores}
+        self.journal.note(name, noted)
+        stage = self.optimise(name, ansatz, folded_angles(ansatz, study.best.angles))
+        return Stage(name=name, ansatz=ansatz, optimum=stage.optimum, **noted)
 
     def optimise(self, name: str, ansatz: Ansatz, start: Vector) -> Stage:
         """Return a stage's optimum, from the journal where it was reached before."""
@@ -305,7 +379,7 @@ class _Work:
             progress=partial(self.journal.pruned, rule),
         )
 
-    def _announce_hessian(self, rule: str, objective: EnergyObjective, angles: Vector) -> None:
+    def _announce_hessian(self, rule: str, objective: EnergyObjective | QubitEnergyObjective, angles: Vector) -> None:
         """Say how long the Hessian will take where the user would notice."""
         began = time.perf_counter()
         objective.value_and_gradient(angles)
@@ -324,3 +398,16 @@ class _Work:
                 f"allow: one of them is wrong; please report this with the input"
             )
         return Certificate(predicted_increase=predicted, measured_increase=measured, bound=bound)
+
+
+def folded_angles(ansatz: Ansatz, angles: Vector) -> Vector:
+    """Return angles in [-pi, pi] where a whole turn changes nothing: rules compare an angle with none at all.
+
+    exp(-i angle c P) has the period 2 pi, up to a sign, where 2 c is a whole number.
+    """
+    periodic = np.ones(ansatz.n_parameters, dtype=bool)
+    for rotation in ansatz.rotations:
+        if rotation.parameter is not None and isinstance(rotation.generator, PauliSum):
+            doubled = [2.0 * rotation.coefficient * factor for factor, _ in rotation.generator.terms]
+            periodic[rotation.parameter] &= all(abs(value - round(value)) < 1e-12 for value in doubled)
+    return np.where(periodic, angles - 2.0 * np.pi * np.round(angles / (2.0 * np.pi)), angles)

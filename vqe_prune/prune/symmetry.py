@@ -43,8 +43,8 @@ def symmetry_plan(problem: Problem, ansatz: Ansatz, angles: NDArray[np.float64] 
     rotation_angles = None if angles is None else ansatz.rotation_angles(angles)
     orbits = _orbits(problem, ansatz)
     decisions = []
-    for index, rotation in enumerate(ansatz.rotations):
-        orbitals = np.array(rotation.generator.spin_orbitals) // 2
+    for index, excitation in enumerate(ansatz.excitations):
+        orbitals = np.array(excitation.spin_orbitals) // 2
         irrep = irrep_product(problem.electrons.irreps[orbitals])
         orbit = orbits[index]
         if irrep:
@@ -88,7 +88,8 @@ def _tie_coefficient(orbit: _Orbit, index: int, angles: NDArray[np.float64] | No
 
 def _orbits(problem: Problem, ansatz: Ansatz) -> list[_Orbit]:
     """Orbit of every rotation under the group that the problem's signed permutations generate."""
-    position = {_canonical(r.generator)[0]: k for k, r in enumerate(ansatz.rotations)}
+    excitations = ansatz.excitations
+    position = {_canonical(excitation)[0]: k for k, excitation in enumerate(excitations)}
     orbits: dict[int, _Orbit] = {}
     for start in range(len(ansatz.rotations)):
         if start in orbits:
@@ -98,11 +99,11 @@ def _orbits(problem: Problem, ansatz: Ansatz) -> list[_Orbit]:
         while queue:
             current = queue.pop(0)
             for symmetry in problem.symmetries:
-                image, sign = _image(ansatz.rotations[current].generator, symmetry)
+                image, sign = _image(excitations[current], symmetry)
                 target = position.get(image)
                 if target is None:
                     continue  # the ansatz has no such rotation to tie to
-                _, own = _canonical(ansatz.rotations[target].generator)
+                _, own = _canonical(excitations[target])
                 total = members[current][0] * sign * own
                 if target not in members:
                     members[target] = (total, symmetry.name if current == start else "symmetry image")

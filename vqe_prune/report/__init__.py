@@ -1,23 +1,31 @@
 """Results: the record of a run, its tables, its pictures and its page."""
 
 from vqe_prune.report.page import write_page
+from vqe_prune.report.pictures import DrawnGate
 from vqe_prune.report.record import Record, read_record, record_text, write_record
 from vqe_prune.report.table import (
     format_certificate,
     format_check,
     format_energies,
+    format_error,
     format_plan,
+    format_scores,
     format_stages,
+    format_training,
     summary,
 )
 
 __all__ = [
+    "DrawnGate",
     "Record",
     "format_certificate",
     "format_check",
     "format_energies",
+    "format_error",
     "format_plan",
+    "format_scores",
     "format_stages",
+    "format_training",
     "read_record",
     "record_text",
     "summary",

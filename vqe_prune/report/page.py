@@ -7,15 +7,33 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from vqe_prune.report.pictures import Rotations, circuit_picture, energy_picture, path_picture
+from vqe_prune.report.pictures import (
+    DrawnGate,
+    circuit_picture,
+    energy_picture,
+    path_picture,
+    scores_picture,
+    training_picture,
+)
 from vqe_prune.report.record import Record
-from vqe_prune.report.table import NAMES, millihartree, removal_counts
+from vqe_prune.report.table import (
+    SCORE_HEADER,
+    certificate_texts,
+    energy_rows,
+    error_unit,
+    format_error,
+    removal_counts,
+    score_rows,
+    training_header,
+    training_rows,
+)
 from vqe_prune.run_folder import write_atomically
 
 STYLE = """
 :root { color-scheme: light dark; --line: #8885; --soft: #8881; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 0 auto; padding: 1rem; }
-h1 { font-size: 1.5rem; line-height: 1.25; } h2 { font-size: 1.15rem; margin-top: 2rem; }
+h1 { font-size: 1.5rem; line-height: 1.25; } h1 span { white-space: nowrap; }
+h2 { font-size: 1.15rem; margin-top: 2rem; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .7rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; } th.text, td.text { text-align: left; white-space: normal; }
@@ -32,8 +50,8 @@ def write_page(
     path: Sequence[Mapping[str, Any]],
     chosen: int | None,
     tolerance: float | None,
-    rotations: Rotations,
-    occupied: Sequence[int],
+    gates: Sequence[DrawnGate],
+    wires: Sequence[str],
     command: str,
     notes: Sequence[str] = (),
 ) -> None:
@@ -42,12 +60,12 @@ def write_page(
     Args:
         folder: The run's folder.
         record: The run's record.
-        steps: stage, step, energy and error (hartree) of each optimiser step.
-        path: n_parameters, n_rotations and error (hartree) of each point of the pruning path.
+        steps: stage, step, energy and error (the problem's unit) of each optimiser step.
+        path: n_parameters, n_rotations and error (the problem's unit) of each point of the pruning path.
         chosen: Index of the chosen point.
-        tolerance: Largest allowed error (hartree), None where a budget was set.
-        rotations: Label, created, annihilated, parameter and angle (radian) of each rotation that is left.
-        occupied: Spin orbitals that the reference fills.
+        tolerance: Largest allowed error (the problem's unit), None where a budget was set.
+        gates: The gates that are left, first one first.
+        wires: Label of each wire that gates may act on, such as ``0a ●`` or ``q0 |+>``.
         command: What to type to repeat the run.
         notes: What the user should know.
 
@@ -56,25 +74,27 @@ def write_page(
         _headline(record),
         *(f"<p><strong>Note:</strong> {escape(note)}</p>" for note in notes),
         _energies(record),
+        _symmetries(record),
         _stages(record),
     ]
     if path:
         caption = "Every point of the pruning path, re-optimised; the circle is the chosen one."
-        sections.append(_figure("What each parameter is worth", path_picture(path, chosen, tolerance), caption))
-    caption = (
-        "The rotations that are left, first one at the left: ▼ emptied, ▲ filled spin orbitals (orbital from 0, "
-        "a alpha, b beta), ● filled in the reference; p is the parameter, below is the angle in radian."
-    )
-    sections.append(_figure("Pruned ansatz", circuit_picture(rotations, occupied), caption))
+        picture = path_picture(path, chosen, tolerance, record.unit)
+        sections.append(_figure("What each parameter is worth", picture, caption))
+    sections.append(_figure("Pruned ansatz", circuit_picture(gates, wires), _circuit_caption(gates)))
     if steps:
         caption = "Energy and error at every step of the optimiser, stage after stage."
-        sections.append(_figure("Optimisation", energy_picture(steps), caption))
-    sections += [_certificate(record), _plan(record), _origin(record, command)]
+        sections.append(_figure("Optimisation", energy_picture(steps, record.unit), caption))
+    sections += [
+        _scores(record), _training(record), _certificate(record), _plan(record), _origin(record, command),
+    ]  # fmt: skip
     title = f"{escape(str(record.problem['name']))}: pruned ansatz"
     page = (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>'
-        f"<style>{STYLE}</style></head><body>\n" + "\n".join(sections) + "\n</body></html>\n"
+        f"<style>{STYLE}</style></head><body>\n"
+        + "\n".join(section for section in sections if section)
+        + "\n</body></html>\n"
     )
     write_atomically(folder / "report.html", page)
 
@@ -82,7 +102,10 @@ def write_page(
 def _headline(record: Record) -> str:
     first, last = record.stages[0], record.stages[-1]
     error = last["error_to_exact"]
-    distance = "" if error is None else f", {millihartree(error)} mHa from the exact energy"
+    distance = ""
+    if error is not None:
+        number, unit = format_error(error, record.unit), escape(error_unit(record.unit)[1])
+        distance = f", <span>{number}</span> {unit} from the exact energy"
     return (
         f"<h1>{escape(str(record.problem['name']))}: {first['n_parameters']} → {last['n_parameters']} parameters, "
         f"{first['n_two_qubit_gates']} → {last['n_two_qubit_gates']} two-qubit gates{distance}</h1>"
@@ -103,13 +126,15 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]], text_columns: S
 
 
 def _energies(record: Record) -> str:
-    exact = record.energies["exact"]
-    rows = []
-    for key, label in NAMES.items():
-        energy = record.energies[key]
-        error = None if energy is None or exact is None else energy - exact
-        rows.append([label, "not computed" if energy is None else f"{energy:.8f}", millihartree(error)])
-    return "<h2>Reference energies</h2>" + _table(["method", "energy / hartree", "error / mHa"], rows)
+    header = ["method", f"energy / {record.unit}", f"error / {error_unit(record.unit)[1]}"]
+    return "<h2>Reference energies</h2>" + _table(header, energy_rows(record.energies, record.unit))
+
+
+def _symmetries(record: Record) -> str:
+    lines = record.problem.get("symmetries")
+    if not lines:
+        return ""
+    return "<h2>Symmetries</h2><ul>" + "".join(f"<li>{escape(line)}</li>" for line in lines) + "</ul>"
 
 
 def _stages(record: Record) -> str:
@@ -120,38 +145,84 @@ def _stages(record: Record) -> str:
         "two-qubit gates",
         "depth",
         "qubits",
-        "energy / hartree",
-        "error / mHa",
+        f"energy / {record.unit}",
+        f"error / {error_unit(record.unit)[1]}",
     ]
     keys = ("name", "n_parameters", "n_rotations", "n_two_qubit_gates", "depth", "n_qubits")
     rows = [
-        [*(str(stage[key]) for key in keys), f"{stage['energy']:.8f}", millihartree(stage["error_to_exact"])]
+        [
+            *(str(stage[key]) for key in keys),
+            f"{stage['energy']:.8f}",
+            format_error(stage["error_to_exact"], record.unit),
+        ]
         for stage in record.stages
     ]
     return "<h2>Stages</h2>" + _table(header, rows)
 
 
 def _figure(title: str, picture: str, caption: str) -> str:
+    heading = f"<h2>{escape(title)}</h2>" if title else ""
+    return f"{heading}<figure><div class=scroll>{picture}</div><figcaption>{escape(caption)}</figcaption></figure>"
+
+
+def _circuit_caption(gates: Sequence[DrawnGate]) -> str:
+    """What the signs mean that this circuit has."""
+    letters = {letter for gate in gates for letter in gate.letters}
+    signs = []
+    if letters & {"^", "v"}:
+        signs.append("▼ emptied, ▲ filled spin orbitals (orbital from 0, a alpha, b beta), ● filled in the reference")
+    if any(letter.isupper() for letter in letters):
+        signs.append("boxes joined by a line are one rotation about the product of their letters")
+    if any(gate.is_clifford for gate in gates):
+        signs.append("grey gates are fixed")
     return (
-        f"<h2>{escape(title)}</h2><figure><div class=scroll>{picture}</div>"
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
+        f"The gates that are left, first one at the left: {'; '.join(signs)}; p is the parameter, below is the angle "
+        "in radian. Gates that commute share a column where parameter and angle are the same."
     )
+
+
+def _scores(record: Record) -> str:
+    rows = score_rows(record.stages)
+    if not rows:
+        return ""
+    for row, scores in zip(rows, [stage["scores"] for stage in record.stages if stage.get("scores")], strict=True):
+        if scores.get("qntk") is not None and scores.get("qntk_error") is not None:
+            row[SCORE_HEADER.index("QNTK/param.")] += f" ± {scores['qntk_error']:.1e}"
+    caption = (
+        "Top: eigenvalues of the quantum Fisher information, largest first; those below 1e-10 of the largest are drawn "
+        "at it. Bottom: parameters, the independent directions among them (Fisher rank), the dimension of the space "
+        "that the state moves in (d_eff) and that of the Lie algebra of the generators; hollow dots and >= are lower "
+        "bounds. QNTK is the quantum neural tangent kernel per parameter, EQNTK its value for Haar-random circuits; "
+        "the gradient variance is the mean over the parameters."
+    )
+    return "<h2>Scores</h2>" + _table(SCORE_HEADER, rows) + _figure("", scores_picture(record.stages), caption)
+
+
+def _training(record: Record) -> str:
+    rows = training_rows(record.stages, record.unit)
+    if not rows:
+        return ""
+    caption = (
+        "Error against optimiser step: the line is the median over the seeds, the band goes from the lower to the "
+        "upper quartile, the dotted line is the threshold of success. In the table steps are those of the seeds that "
+        "succeeded, median and quartiles; the error is the median at the end, over all seeds."
+    )
+    picture = training_picture(record.stages, record.unit)
+    return "<h2>Training</h2>" + _table(training_header(record.unit), rows) + _figure("", picture, caption)
 
 
 def _certificate(record: Record) -> str:
-    predicted, measured, bound = (
-        millihartree(record.certificate[key]) for key in ("predicted_increase", "measured_increase", "bound")
-    )
+    predicted, measured, bound = map(escape, certificate_texts(record.certificate, record.unit))
     text = (
-        f"<h2>Certificate</h2><p>Pruning was predicted to raise the energy by {predicted} mHa and raised it by "
-        f"{measured} mHa. The overlap of the two states alone proves that it cannot have moved by more than {bound} "
-        f"mHa.</p>"
+        f"<h2>Certificate</h2><p>Pruning was predicted to raise the energy by {predicted} and raised it by "
+        f"{measured}. The overlap of the two states alone proves that it cannot have moved by more than {bound}.</p>"
     )
     energy, difference = record.qsim["energy"], record.qsim["difference"]
     if energy is None or difference is None:
         return text + "<p>The final circuit was not simulated on qsim.</p>"
     return (
-        text + f"<p>qsim gives {energy:.7f} hartree for the final circuit, {difference:+.1e} from the exact engine.</p>"
+        text + f"<p>qsim gives {energy:.7f} {escape(record.unit)} for the final circuit, {difference:+.1e} from the "
+        "exact engine.</p>"
     )
 
 

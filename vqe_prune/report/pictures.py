@@ -1,11 +1,16 @@
-"""Pictures of a run as SVG, by Matplotlib: optimiser steps, the pruning path, the circuit."""
+"""Pictures of a run as SVG, by Matplotlib: optimiser steps, the pruning path, scores, training, the circuit."""
 
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from html import escape
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from vqe_prune.report.record import HARTREE
+from vqe_prune.report.table import error_unit, format_dimension
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,24 +19,76 @@ if TYPE_CHECKING:
 CHEMICAL_ACCURACY = 1.594
 """1 kcal/mol in mHa."""
 
-SMALLEST_ERROR = 1e-6
-"""Errors (mHa) below this are drawn at it: the axis is logarithmic."""
+SMALLEST_ERROR = 1e-9
+"""Errors (hartree or J) below this are drawn at it: the axis is logarithmic."""
 
 COLOURS = ("#2f7fd8", "#d9822b", "#1f9d6b", "#b0468f", "#8a7bd8", "#a3862a")
 """Readable on white and on near-black."""
 
+GREY = "#888888"
+INK = "#161616"
+"""Letters on the colours above, in light and dark alike; pure black would follow the page's text colour."""
+
+FONT = 10.0
+"""Points; Matplotlib's own."""
+
+WIDTH = 5.2
+"""Inches: letters are still readable where a phone shows all of it."""
+
+GROWTH = 1.15
+"""How much larger a desk shows it."""
+
 MOST_ROTATIONS = 60
-"""Larger circuits are not drawn."""
+"""Larger circuits are cut after MOST_COLUMNS columns."""
 
-Rotations = Sequence[tuple[str, tuple[int, ...], tuple[int, ...], int, float]]
-"""Label, created and annihilated spin orbitals, parameter and angle (radian) of each rotation."""
+MOST_COLUMNS = 40
+MOST_PACKED = 500
+"""Gates after these are not drawn: packing them takes a time that grows as their number squared."""
+
+SMALLEST_EIGENVALUE = 1e-10
+"""Fisher eigenvalues below this fraction of the largest are drawn at it; they are rounding."""
+
+CLIFFORDS = {"cx": ("o", "$\\oplus$"), "cz": ("o", "o"), "swap": ("x", "x")}
+"""Markers of Clifford gates that are not drawn as a box with their name."""
 
 
-def energy_picture(steps: Sequence[Mapping[str, Any]]) -> str:
+class DrawnGate(NamedTuple):
+    """A gate as `circuit_picture` draws it.
+
+    Attributes:
+        label: Its name, shown when the pointer rests on it.
+        wires: Wires it acts on, from 0.
+        letters: One for each wire: ``^`` (created) and ``v`` (annihilated) of an excitation, ``X``, ``Y``, ``Z`` of a
+            Pauli rotation, any short upper-case text of a rotation about several strings, or the lower-case name of a
+            Clifford gate (``h``, ``s``, ``cx`` with the control first, ``cz``, ``swap``) once for each of its wires.
+        parameter: Index of its parameter, None for a fixed gate.
+        angle: Radian; not shown for Clifford gates.
+
+    """
+
+    label: str
+    wires: tuple[int, ...]
+    letters: tuple[str, ...]
+    parameter: int | None
+    angle: float
+
+    @property
+    def is_clifford(self) -> bool:
+        """Whether it is a Clifford gate, which has no angle."""
+        return self.letters[0].islower() and self.letters[0] != "v"
+
+    @property
+    def angle_text(self) -> str:
+        """Its angle as shown."""
+        return "" if self.is_clifford else f"{self.angle:+.3f}"
+
+
+def energy_picture(steps: Sequence[Mapping[str, Any]], unit: str = HARTREE) -> str:
     """Draw the energy and its error at every optimiser step.
 
     Args:
-        steps: stage, step, energy (hartree) and error (hartree or None) in their order.
+        steps: stage, step, energy and error (or None) in their order.
+        unit: Of energies and errors.
 
     Returns:
         An SVG element.
@@ -40,35 +97,37 @@ def energy_picture(steps: Sequence[Mapping[str, Any]]) -> str:
     from matplotlib.ticker import MaxNLocator
 
     has_error = bool(steps) and all(step["error"] is not None for step in steps)
-    figure, axes = _figure(2 if has_error else 1, 6.4, 4.6 if has_error else 2.6)
+    figure, axes = _figure(2 if has_error else 1, WIDTH, 4.4 if has_error else 2.6)
     stages = list(dict.fromkeys(step["stage"] for step in steps))
     for stage, colour in zip(stages, COLOURS * len(stages), strict=False):
         positions = [k for k, step in enumerate(steps, start=1) if step["stage"] == stage]
         chosen = [step for step in steps if step["stage"] == stage]
-        style = {"color": colour, "label": stage, "marker": ".", "linewidth": 1.2}
+        style: dict[str, Any] = {"color": colour, "label": stage, "marker": ".", "linewidth": 1.2}
         axes[0].plot(positions, [step["energy"] for step in chosen], **style)
         if has_error:
-            axes[1].plot(positions, [_clipped(step["error"]) for step in chosen], **style)
-    axes[0].set_ylabel("energy / hartree")
+            axes[1].plot(positions, [_clipped(step["error"], unit) for step in chosen], **style)
+    axes[0].set_ylabel(f"energy / {unit}")
     axes[0].ticklabel_format(useOffset=False)
     axes[0].legend(frameon=False)
     if has_error:
-        axes[1].set_yscale("log")
-        axes[1].minorticks_off()
-        _accuracy_line(axes[1])
-        axes[1].set_ylabel("error / mHa")
+        _accuracy_line(axes[1], unit)
+        _log_axis(axes[1])
+        axes[1].set_ylabel(f"error / {error_unit(unit)[1]}")
     axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[-1].set_xlabel("optimiser step")
     return _svg(figure)
 
 
-def path_picture(path: Sequence[Mapping[str, Any]], chosen: int | None, tolerance: float | None) -> str:
+def path_picture(
+    path: Sequence[Mapping[str, Any]], chosen: int | None, tolerance: float | None, unit: str = HARTREE
+) -> str:
     """Draw the error of every point of a pruning path against its number of parameters.
 
     Args:
-        path: n_parameters, n_rotations and error (hartree) of each point.
+        path: n_parameters, n_rotations and error of each point.
         chosen: Index of the point that was chosen.
-        tolerance: Largest allowed error, hartree.
+        tolerance: Largest allowed error.
+        unit: Of the errors and the tolerance.
 
     Returns:
         An SVG element.
@@ -76,101 +135,343 @@ def path_picture(path: Sequence[Mapping[str, Any]], chosen: int | None, toleranc
     """
     from matplotlib.ticker import MaxNLocator
 
-    figure, (axis,) = _figure(1, 6.4, 3.6)
+    scale, name = error_unit(unit)
+    figure, (axis,) = _figure(1, WIDTH, 3.4, top=0.3)
     counts = [point["n_parameters"] for point in path]
-    errors = [_clipped(point["error"]) for point in path]
+    errors = [_clipped(point["error"], unit) for point in path]
     axis.plot(counts, errors, color=COLOURS[0], marker="o", markersize=4, linewidth=1.2)
-    axis.set_yscale("log")
-    axis.minorticks_off()
     if tolerance is not None:
-        axis.axhline(1e3 * tolerance, color=COLOURS[1], linestyle="--", linewidth=1)
-        axis.text(max(counts), 1e3 * tolerance, "tolerance", color=COLOURS[1], ha="left", va="bottom")
+        axis.axhline(scale * tolerance, color=COLOURS[1], linestyle="--", linewidth=1)
+        style: dict[str, Any] = {
+            "color": COLOURS[1],
+            "ha": "left",
+            "va": "bottom",
+            "transform": axis.get_yaxis_transform(),
+        }
+        axis.text(0.02, scale * tolerance, "tolerance", **style)
     if chosen is not None:
-        point = path[chosen]
+        point, floor = path[chosen], _clipped(0.0, unit)
+        error = f"{errors[chosen]:.3g}" if errors[chosen] > floor else f"< {_short(floor)}"
         axis.plot(counts[chosen], errors[chosen], marker="o", markersize=11, fillstyle="none", color=COLOURS[3])
-        axis.annotate(
-            f"{point['n_parameters']} parameters, {point['n_rotations']} rotations, {errors[chosen]:.3g} mHa",
-            (counts[chosen], errors[chosen]),
-            xytext=(0.03, 0.93),
-            textcoords="axes fraction",
-            arrowprops={"arrowstyle": "-", "color": COLOURS[3], "linewidth": 0.8},
+        axis.set_title(
+            f"{point['n_parameters']} parameters, {point['n_rotations']} rotations, {error} {name}",
             color=COLOURS[3],
+            fontsize=FONT,
+            loc="left",
         )
+    _log_axis(axis)
     axis.invert_xaxis()
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set_xlabel("parameters left")
-    axis.set_ylabel("error / mHa")
+    axis.set_ylabel(f"error / {name}")
     return _svg(figure)
 
 
-def circuit_picture(rotations: Rotations, occupied: Sequence[int]) -> str:
-    """Draw the rotations of an ansatz on the spin orbitals they act on.
+def scores_picture(stages: Sequence[Mapping[str, Any]]) -> str:
+    """Draw the Fisher spectra of the stages, and below them their dimensions beside their parameters.
 
     Args:
-        rotations: In the order in which they act.
-        occupied: Spin orbitals that the reference fills.
+        stages: Stages of the record; those without scores are passed over.
 
     Returns:
-        An SVG element, or a sentence where there are too many or none.
+        An SVG element, an empty string where no stage has scores.
 
     """
-    if not rotations or len(rotations) > MOST_ROTATIONS:
-        return f"<p>{len(rotations)} rotations: not drawn.</p>"
-    wires = sorted({q for _, created, annihilated, _, _ in rotations for q in (*created, *annihilated)})
-    height = {q: -k for k, q in enumerate(wires)}
-    figure, (axis,) = _figure(1, 1.2 + 0.62 * len(rotations), 1.1 + 0.34 * len(wires))
-    for q in wires:
-        axis.axhline(height[q], color="#888888", linewidth=0.8, zorder=0)
-        axis.text(-0.9, height[q], f"{q // 2}{'ab'[q % 2]}{' ●' if q in occupied else ' ○'}", ha="right", va="center")
-    for x, (_, created, annihilated, parameter, angle) in enumerate(rotations):
-        colour = COLOURS[parameter % len(COLOURS)]
-        ends = [height[q] for q in (*created, *annihilated)]
-        axis.plot([x, x], [min(ends), max(ends)], color=colour, linewidth=2)
-        axis.plot([x] * len(created), [height[q] for q in created], "^", color=colour, markersize=9)
-        axis.plot([x] * len(annihilated), [height[q] for q in annihilated], "v", color=colour, markersize=9)
-        axis.text(x, 0.75, f"p{parameter}", ha="center", va="bottom", color=colour)
-        axis.text(x, -len(wires) + 0.35, f"{angle:+.3f}", ha="center", va="top", fontsize=7)
-    axis.set_xlim(-1.0, len(rotations) - 0.4)
-    axis.set_ylim(-len(wires) - 0.3, 1.5)
+    scored = [stage for stage in stages if stage.get("scores")]
+    spectra = [(stage["name"], values) for stage in scored if (values := stage["scores"].get("fisher_spectrum"))]
+    if not scored:
+        return ""
+    rows = [_dimensions(stage) for stage in scored]
+    heights = [2.2] * bool(spectra) + [0.6 + 0.17 * sum(len(row) + 1 for row in rows)]
+    figure, axes = _figure(len(heights), WIDTH, sum(heights) + 0.9, heights=heights)
+    names = [stage["name"] for stage in scored]
+    if spectra:
+        largest = max(max(values) for _, values in spectra)
+        for name, values in spectra:
+            clipped = [max(value, SMALLEST_EIGENVALUE * largest or 1.0) for value in values]
+            place = names.index(name)  # the first is the largest: equal spectra hide each other less
+            style: dict[str, Any] = {
+                "color": COLOURS[place % len(COLOURS)],
+                "label": name,
+                "marker": ".",
+                "linewidth": 1.2,
+            }
+            axes[0].plot(range(1, len(values) + 1), clipped, markersize=max(4, 12 - 4 * place), **style)
+        _log_axis(axes[0])
+        axes[0].set_ylabel("Fisher eigenvalue")
+        axes[0].set_xlabel("index")
+        axes[0].legend(frameon=False)
+    _draw_dimensions(axes[-1], names, rows)
+    return _svg(figure)
+
+
+def _dimensions(stage: Mapping[str, Any]) -> list[tuple[float, str, bool]]:
+    """Value, value in words, and whether it is more than a lower bound, of each dimension of a stage that is known."""
+    scores = {"n_parameters": stage["n_parameters"], **stage["scores"]}
+    kinds = (
+        ("parameters", "n_parameters", ""),
+        ("Fisher rank", "fisher_rank", ""),
+        ("d_eff", "d_eff", "d_eff_whole"),
+        ("Lie algebra", "lie_dimension", "lie_whole"),
+    )
+    return [
+        (scores[key], f"{format_dimension(scores, key, whole)} {kind}", scores.get(whole) is not False)
+        for kind, key, whole in kinds
+        if scores.get(key) is not None
+    ]
+
+
+def _draw_dimensions(axis: Axes, names: Sequence[str], rows: Sequence[Sequence[tuple[float, str, bool]]]) -> None:
+    """Draw one dot a dimension, hollow where it is a lower bound, with words beside it; stages below each other."""
+    largest = max(1.0, *(value for row in rows for value, _, _ in row))
+    ticks, height = [], 0.0
+    for row, colour in zip(rows, COLOURS * len(rows), strict=False):
+        ticks.append(height - 0.5 * (len(row) - 1))
+        for value, words, whole in row:
+            style: dict[str, Any] = {"color": colour, "markersize": 6, "fillstyle": "full" if whole else "none"}
+            axis.plot([value], [height], "o", **style)
+            side = -1 if math.log1p(value) > 0.5 * math.log1p(largest) else 1  # where there is room
+            place: dict[str, Any] = {
+                "xytext": (7 * side, 0),
+                "textcoords": "offset points",
+                "ha": "right" if side < 0 else "left",
+            }
+            axis.annotate(words, (value, height), va="center", fontsize=8.5, **place)
+            height -= 1.0
+        height -= 0.8
+    axis.set_yticks(ticks, names)
+    axis.tick_params(axis="y", length=0)
+    axis.set_ylim(height + 1.1, 0.7)
+    axis.set_xscale("symlog", linthresh=1.0, linscale=0.3)
+    axis.set_xlim(0.0, 1.5 * largest)
+    axis.set_xlabel("dimension")
+
+
+def training_picture(stages: Sequence[Mapping[str, Any]], unit: str = HARTREE) -> str:
+    """Draw the error against the step for every stage that was trained from many seeds.
+
+    Args:
+        stages: Stages of the record; those without training are passed over.
+        unit: Of the errors.
+
+    Returns:
+        An SVG element, an empty string where no stage was trained.
+
+    """
+    trained = [stage for stage in stages if stage.get("training")]
+    if not trained:
+        return ""
+    figure, (axis,) = _figure(1, WIDTH, 3.6)
+    scale, name = error_unit(unit)
+    for stage, colour in zip(trained, COLOURS * len(trained), strict=False):
+        curve = stage["training"]["curve"]
+        low, median, high = ([_clipped(error, unit) for error in curve[key]] for key in ("low", "median", "high"))
+        axis.fill_between(curve["steps"], low, high, color=colour, alpha=0.2, linewidth=0)
+        label = f"{stage['name']}, {stage['n_parameters']} parameters"
+        axis.plot(curve["steps"], median, color=colour, linewidth=1.4, label=label)
+    for threshold in sorted({scale * stage["training"]["threshold"] for stage in trained}):
+        axis.axhline(threshold, color=GREY, linestyle=":", linewidth=1)
+    _log_axis(axis)
+    axis.set_xlabel("optimiser step")
+    axis.set_ylabel(f"error / {name}")
+    axis.legend(frameon=False)
+    return _svg(figure)
+
+
+def circuit_picture(gates: Sequence[DrawnGate], wires: Sequence[str]) -> str:
+    """Draw the gates of an ansatz on the wires they act on.
+
+    Gates of one parameter and angle share a column where they commute with what is between and their lines do not
+    cross. Of circuits with more than MOST_ROTATIONS gates only the first columns are drawn.
+
+    Args:
+        gates: In the order in which they act.
+        wires: Label of each wire, such as ``0a ●`` of a spin orbital that the reference fills or ``q0 |+>``.
+
+    Returns:
+        An SVG element and how many gates it does not show, or a sentence where there are none.
+
+    """
+    if not gates:
+        return "<p>0 rotations: not drawn.</p>"
+    height = {wire: -k for k, wire in enumerate(sorted({wire for gate in gates[:MOST_PACKED] for wire in gate.wires}))}
+    columns = pack(gates[:MOST_PACKED])
+    if len(gates) > MOST_ROTATIONS:
+        columns = columns[:MOST_COLUMNS]
+    left = 0.2 + 0.075 * max(len(wires[wire]) for wire in height)
+    width, tall = 0.62 * len(columns), 0.7 + 0.34 * len(height)
+    figure, (axis,) = _figure(1, left + width + 0.1, tall)
+    figure.subplots_adjust(left=left / (left + width + 0.1), right=1 - 0.1 / (left + width + 0.1), bottom=0, top=1)
+    for wire, y in height.items():
+        axis.axhline(y, color=GREY, linewidth=0.8, zorder=0)
+        axis.text(-0.6, y, wires[wire], ha="right", va="center", fontsize=FONT)
+    titles: list[str] = []
+    for x, column in enumerate(columns):
+        for gate in column:
+            _draw_gate(axis, x, gate, height, f"gate{len(titles)}")
+            titles.append(f"{gate.label} {gate.angle_text}".strip())
+        first = column[0]
+        if first.parameter is not None:
+            colour = COLOURS[first.parameter % len(COLOURS)]
+            axis.text(x, 0.6, f"p{first.parameter}", ha="center", va="bottom", color=colour, fontsize=FONT)
+        axis.text(x, 0.4 - len(height), first.angle_text, ha="center", va="top", fontsize=7)
+    axis.set_xlim(-0.5, len(columns) - 0.5)
+    axis.set_ylim(-0.4 - len(height), tall / 0.34 - len(height) - 0.4)
     axis.set_axis_off()
-    return _svg(figure, shrinks=False)
+    missing = len(gates) - len(titles)
+    picture = _svg(figure, shrinks=False)
+    picture = re.sub(
+        r'(<g id="gate([0-9]+)">)', lambda found: f"{found[1]}<title>{escape(titles[int(found[2])])}</title>", picture
+    )
+    return picture + (f"<p>{missing} more gates not drawn.</p>" if missing else "")
 
 
-def _figure(rows: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
-    """A figure that no window or global state knows of."""
+def pack(gates: Sequence[DrawnGate]) -> list[list[DrawnGate]]:
+    """Sort gates into columns, each as far left as those before it allow.
+
+    Those of a column have the same parameter and angle and lines that do not overlap; a gate may pass others that it
+    commutes with.
+    """
+    columns: list[list[DrawnGate]] = []
+    for gate in gates:
+        first = len(columns)
+        while first and all(_commute(gate, other) for other in columns[first - 1]):
+            first -= 1
+        for column in columns[first:]:
+            same = (column[0].parameter, column[0].angle_text) == (gate.parameter, gate.angle_text)
+            if same and not any(_overlap(gate, other) for other in column):
+                column.append(gate)
+                break
+        else:
+            columns.append([gate])
+    return columns
+
+
+def _commute(gate: DrawnGate, other: DrawnGate) -> bool:
+    """Whether two gates may change places: Pauli rotations whose letters differ on an even number of wires."""
+    shared = set(gate.wires) & set(other.wires)
+    if not shared:
+        return True
+    if not all(letter in "XYZ" for letter in (*gate.letters, *other.letters)):
+        return False
+    mine, theirs = (dict(zip(each.wires, each.letters, strict=True)) for each in (gate, other))
+    return sum(mine[wire] != theirs[wire] for wire in shared) % 2 == 0
+
+
+def _overlap(gate: DrawnGate, other: DrawnGate) -> bool:
+    """Whether the lines of two gates in one column would meet."""
+    return min(gate.wires) <= max(other.wires) and min(other.wires) <= max(gate.wires)
+
+
+def _draw_gate(axis: Axes, x: int, gate: DrawnGate, height: Mapping[int, int], name: str) -> None:
+    """Draw a line along the gate, on it one marker a wire; `name` lets the line be found in the SVG."""
+    colour = GREY if gate.parameter is None else COLOURS[gate.parameter % len(COLOURS)]
+    ends = [height[wire] for wire in gate.wires]
+    axis.plot([x, x], [min(ends), max(ends)], color=colour, linewidth=2, gid=name)
+    markers = CLIFFORDS.get(gate.letters[0], gate.letters)
+    for y, letter, marker in zip(ends, gate.letters, markers, strict=True):
+        if letter in "^v":
+            axis.plot([x], [y], marker, color=colour, markersize=9)
+        elif letter in CLIFFORDS:
+            size = {"o": 6.0, "x": 8.0}.get(marker, 13.0)
+            axis.plot([x], [y], marker=marker, color=colour, markersize=size, markeredgewidth=2 if marker == "x" else 0)
+        else:
+            axis.plot([x], [y], "s", color=colour, markersize=15)
+            size = FONT if len(letter) < 3 else 2.2 * FONT / len(letter)
+            axis.text(x, y, letter, ha="center", va="center_baseline", color=INK, fontsize=size, fontweight="bold")
+
+
+def _figure(
+    rows: int, width: float, height: float, *, top: float = 0.1, heights: Sequence[float] | None = None
+) -> tuple[Figure, list[Axes]]:
+    """A figure that no window or global state knows of; rows of own `heights` have x axes of their own."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height))
-    axes = list(figure.subplots(rows, 1, squeeze=False, sharex=True)[:, 0])
-    figure.subplots_adjust(left=0.85 / width, right=1 - 0.1 / width, bottom=0.5 / height, top=1 - 0.1 / height)
-    for axis in axes:  # fixed margins: a layout engine would draw everything twice
+    grid = figure.subplots(rows, 1, squeeze=False, sharex=heights is None, height_ratios=heights)
+    axes = list(grid[:, 0])
+    space = 0.2 if heights is None else 0.65 * rows / sum(heights)
+    figure.subplots_adjust(right=1 - 0.15 / width, bottom=0.5 / height, top=1 - top / height, hspace=space)
+    for axis in axes:
         axis.spines[["top", "right"]].set_visible(False)
     return figure, axes
 
 
-def _clipped(error: float) -> float:
-    return max(1e3 * error, SMALLEST_ERROR)
+def _clipped(error: float, unit: str) -> float:
+    """An error as drawn."""
+    return error_unit(unit)[0] * max(error, SMALLEST_ERROR)
 
 
-def _accuracy_line(axis: Axes) -> None:
-    axis.axhline(CHEMICAL_ACCURACY, color="#888888", linestyle=":", linewidth=1)
-    axis.text(0.99, CHEMICAL_ACCURACY, "1 kcal/mol", color="#888888", ha="right", transform=axis.get_yaxis_transform())
+def _accuracy_line(axis: Axes, unit: str) -> None:
+    if unit != HARTREE:
+        return
+    axis.axhline(CHEMICAL_ACCURACY, color=GREY, linestyle=":", linewidth=1)
+    style: dict[str, Any] = {
+        "color": GREY,
+        "ha": "right",
+        "va": "bottom",
+        "transform": axis.get_yaxis_transform(),
+        "fontsize": 8,
+    }
+    axis.text(0.99, CHEMICAL_ACCURACY, "1 kcal/mol", **style)
+
+
+def _log_axis(axis: Axes) -> None:
+    """Make the y axis logarithmic, with labels even where it spans less than two decades; call it after drawing."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_yscale("log")
+    axis.minorticks_off()
+    low, high = axis.get_ylim()
+    if high < 1.1 * low:  # all but one value: labels would need many digits
+        low, high = low / 1.05, high * 1.05
+        axis.set_ylim(low, high)
+    decades = [10.0**k for k in range(-18, 19) if low <= 10.0**k <= high]
+    if len(decades) > 1:
+        return
+    ticks = [digit * 10.0**k for k in range(-18, 19) for digit in (1, 2, 5) if low <= digit * 10.0**k <= high]
+    if len(ticks) < 3:
+        ticks = [
+            tick for tick in MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high) if low <= tick <= high
+        ]
+    axis.set_yticks(ticks, [_short(tick) for tick in ticks])
+
+
+def _short(value: float) -> str:
+    return f"{value:.4g}".replace("e-0", "e-")
+
+
+def _fit_left(figure: Figure) -> None:
+    """Give labels of the y axes the room they need by measuring their texts alone: nothing is drawn twice."""
+    from matplotlib.textpath import text_to_path
+
+    longest = 0.0
+    for axis in figure.axes:
+        labels = axis.yaxis.get_major_formatter().format_ticks(list(axis.yaxis.get_major_locator()()))
+        font = axis.yaxis.get_major_ticks(1)[0].label1.get_fontproperties()
+        for label in labels:
+            longest = max(longest, text_to_path.get_text_width_height_descent(label, font, ismath="$" in label)[0])
+    points = longest + 11 + 2 * FONT  # ticks, pads and the turned label
+    figure.subplots_adjust(left=points / 72 / figure.get_figwidth())
 
 
 def _svg(figure: Figure, *, shrinks: bool = True) -> str:
     """The figure as an SVG element whose black follows the page's text colour; the same input gives the same text.
 
-    A picture that does not shrink keeps its width on a phone, where its box scrolls.
+    A picture that does not shrink keeps its width on a phone, where its box scrolls; others grow a little on a desk.
     """
     import matplotlib
 
     buffer = io.StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "vqe_prune", "font.size": 9}):
+    if shrinks:
+        _fit_left(figure)
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "vqe_prune"}):
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    width = r'\1 style="width:\2pt;max-width:' + ("100%" if shrinks else "none") + '"'
-    text = re.sub(r'(<svg[^>]*?) width="([0-9.]+)pt" height="[0-9.]+pt"', width, text, count=1)
+    width = f"{figure.get_figwidth() * 72 * (GROWTH if shrinks else 1.0):.4g}pt"
+    style = f'style="width:{width};max-width:{"100%" if shrinks else "none"}"'
+    text = re.sub(r' width="[0-9.]+pt" height="[0-9.]+pt"', f" {style}", text, count=1)
     text = re.sub(r"(stroke|fill): ?#000000", r"\1: currentColor", text)
     return text.replace('<g id="text', '<g fill="currentColor" id="text')

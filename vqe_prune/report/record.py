@@ -13,6 +13,9 @@ from vqe_prune.run_folder import write_atomically
 
 SCHEMA = 1
 
+HARTREE = "hartree"
+"""The unit of molecules."""
+
 LARGEST_RECORD = 64 * 2**20
 """Bytes; a record of 10,000 rotations takes 2 MiB."""
 
@@ -34,16 +37,35 @@ STAGE_KEYS = (
     "error_to_exact",
 )
 PLAN_KEYS = ("rotation", "decision", "score", "reason")
+SCORE_KEYS = (
+    "d_eff",
+    "d_eff_whole",
+    "lie_dimension",
+    "lie_whole",
+    "fisher_rank",
+    "qntk",
+    "qntk_error",
+    "haar_eqntk",
+    "gradient_variance",
+    "fisher_spectrum",
+)
+"""Any of them may be absent or None; a stage without scores has no ``scores``."""
+
+TRAINING_KEYS = ("method", "n_seeds", "threshold", "n_successes", "steps_quartiles", "error_quartiles", "curve")
+CURVE_KEYS = ("steps", "low", "median", "high")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Record:
-    """What record.json holds; energies in hartree, times in seconds, None where a number was not computed.
+    """What record.json holds; energies in the problem's unit, times in seconds, None where a number was not computed.
 
     Attributes:
-        problem: name, n_qubits, n_electrons, sector_dimension, geometry, settings and more.
-        energies: hf, mp2, ccsd, exact.
-        stages: First the ansatz as built, last the pruned and re-optimised one; keys STAGE_KEYS.
+        problem: name, n_qubits, n_electrons (None for spins), sector_dimension and more; unit of energies, "hartree"
+            where it is absent; symmetries, a list of text lines, where they are known.
+        energies: hf, mp2, ccsd, exact, and reference for problems on qubits.
+        stages: First the ansatz as built, last the pruned and re-optimised one; keys STAGE_KEYS, and where they were
+            asked for "scores" (any of SCORE_KEYS; a dimension is a lower bound where its "whole" is false) and
+            "training" (TRAINING_KEYS; the curve holds error quartiles over seeds at its steps).
         plan: One entry a rotation of the ansatz as built; keys PLAN_KEYS.
         certificate: predicted_increase, measured_increase, bound.
         qsim: energy of the final circuit on qsim, and its difference to the exact engine.
@@ -64,6 +86,11 @@ class Record:
     versions: Mapping[str, str]
     seed: int
     schema: int = SCHEMA
+
+    @property
+    def unit(self) -> str:
+        """Unit of energies."""
+        return str(self.problem.get("unit", HARTREE))
 
 
 def record_text(record: Record) -> str:
@@ -121,22 +148,74 @@ def _checked(content: Any, file: Path) -> Record:
         for name, value in content[key].items():
             if not _is_number(value, optional=key != "times"):
                 raise InputError(f"{file}: {key}.{name} must be a number")
-    for key, keys in (("stages", STAGE_KEYS), ("plan", PLAN_KEYS)):
+    _check_rows(content, file)
+    if not content["stages"] or not isinstance(content["problem"]["name"], str) or type(content["seed"]) is not int:
+        raise InputError(f"{file}: a record needs stages, a problem's name and a whole seed")
+    lines = content["problem"].get("symmetries", [])
+    if not isinstance(content["problem"].get("unit", HARTREE), str) or not _is_list_of(lines, str):
+        raise InputError(f"{file}: a problem's unit must be a text and its symmetries a list of texts")
+    return Record(**content)
+
+
+def _check_rows(content: Mapping[str, Any], file: Path) -> None:
+    """Check every stage and every entry of the plan."""
+    for key, keys, optional in (("stages", STAGE_KEYS, {"scores", "training"}), ("plan", PLAN_KEYS, set())):
         rows = content[key]
-        if not isinstance(rows, list) or any(not isinstance(row, dict) or set(row) != set(keys) for row in rows):
+        if not isinstance(rows, list) or any(
+            not isinstance(row, dict) or set(row) - optional != set(keys) for row in rows
+        ):
             raise InputError(f"{file}: each entry of {key} must have the keys {', '.join(keys)}")
     for stage in content["stages"]:
         if not isinstance(stage["name"], str) or not all(
             _is_number(stage[name], optional=name == "error_to_exact") for name in STAGE_KEYS[1:]
         ):
             raise InputError(f"{file}: a stage must have a name and numbers")
+        if "scores" in stage and not _are_scores(stage["scores"]):
+            raise InputError(f"{file}: scores must be numbers or null, under {', '.join(SCORE_KEYS)}")
+        if "training" in stage and not _is_training(stage["training"]):
+            raise InputError(f"{file}: training must be a method and its numbers, under {', '.join(TRAINING_KEYS)}")
     for row in content["plan"]:
         texts = (row["rotation"], row["decision"], row["reason"])
         if not all(isinstance(text, str) for text in texts) or not _is_number(row["score"], optional=True):
             raise InputError(f"{file}: an entry of the plan must have texts and a score")
-    if not content["stages"] or not isinstance(content["problem"]["name"], str) or type(content["seed"]) is not int:
-        raise InputError(f"{file}: a record needs stages, a problem's name and a whole seed")
-    return Record(**content)
+
+
+def _are_scores(scores: Any) -> bool:
+    if not isinstance(scores, dict) or not set(scores) <= set(SCORE_KEYS):
+        return False
+    for name, value in scores.items():
+        if name == "fisher_spectrum":
+            fits = _is_list_of(value, float)
+        elif name.endswith("_whole"):
+            fits = isinstance(value, bool)
+        else:
+            fits = _is_number(value, optional=False)
+        if value is not None and not fits:
+            return False
+    return True
+
+
+def _is_training(training: Any) -> bool:
+    if not isinstance(training, dict) or set(training) != set(TRAINING_KEYS):
+        return False
+    steps, errors, curve = training["steps_quartiles"], training["error_quartiles"], training["curve"]
+    if not isinstance(curve, dict) or set(curve) != set(CURVE_KEYS):
+        return False
+    return (
+        isinstance(training["method"], str)
+        and all(_is_number(training[name], optional=False) for name in ("n_seeds", "threshold", "n_successes"))
+        and (steps is None or (_is_list_of(steps, float) and len(steps) == 3))
+        and (_is_list_of(errors, float) and len(errors) == 3)
+        and all(_is_list_of(values, float) for values in curve.values())
+        and len({len(values) for values in curve.values()}) == 1
+    )
+
+
+def _is_list_of(values: Any, kind: type) -> bool:
+    """Return whether `values` is a list of texts (str) or numbers (float)."""
+    return isinstance(values, list) and all(
+        isinstance(value, str) if kind is str else _is_number(value, optional=False) for value in values
+    )
 
 
 def _is_number(value: Any, *, optional: bool) -> bool:

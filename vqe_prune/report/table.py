@@ -7,11 +7,32 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vqe_prune.report.record import Record
+from vqe_prune.report.record import HARTREE, Record
 
-NAMES = {"hf": "HF", "mp2": "MP2", "ccsd": "CCSD", "exact": "exact"}
+NAMES = {"reference": "reference", "hf": "HF", "mp2": "MP2", "ccsd": "CCSD", "exact": "exact"}
+NOT_COMPUTED = "not computed"
 MANY_ROTATIONS = 40
 """More rotations than this are counted, not listed."""
+
+VERBS = {"drop": "dropped", "tie": "tied", "replace": "replaced"}
+
+SCORE_HEADER = (
+    "stage", "parameters", "d_eff", "Lie dim.", "Fisher rank", "QNTK/param.", "EQNTK (Haar)", "grad. variance",
+)  # fmt: skip
+SCORE_WIDTHS = (12, 11, 10, 11, 12, 13, 14, 16)
+TRAINING_WIDTHS = (12, 11, 8, 9, 17, 23, 19)
+
+
+def error_unit(unit: str = HARTREE) -> tuple[float, str]:
+    """Return what errors are multiplied by and called where energies are in `unit`: 1000 and mHa for hartree."""
+    return (1e3, "mHa") if unit == HARTREE else (1.0, unit)
+
+
+def format_error(value: float | None, unit: str = HARTREE) -> str:
+    """Return an energy difference without its unit: mHa with 4 decimals for hartree, else 4 digits in `unit` itself."""
+    if unit == HARTREE:
+        return millihartree(value)
+    return "" if value is None else f"{value or 0.0:.3e}"
 
 
 def millihartree(value: float | None, digits: int = 4) -> str:
@@ -22,33 +43,148 @@ def millihartree(value: float | None, digits: int = 4) -> str:
     return text.lstrip("-") if float(text) == 0 else text
 
 
-def format_energies(energies: Mapping[str, float | None], name: str) -> str:
-    """Return the reference energies (hartree) and their errors to the exact one (mHa)."""
+def energy_rows(energies: Mapping[str, float | None], unit: str = HARTREE) -> list[tuple[str, str, str]]:
+    """Return name, energy and error of each reference energy as text.
+
+    A row of a molecule says where its energy was not computed; a model has no Hartree-Fock or the like to speak of.
+    """
     exact = energies["exact"]
-    lines = [f"{name:<14}{'energy / hartree':>18}{'error / mHa':>14}"]
+    rows = []
     for key, label in NAMES.items():
-        energy = energies[key]
+        energy = energies.get(key)
         if energy is None:
-            lines.append(f"  {label:<12}{'not computed':>18}")
+            if key == "exact" or (unit == HARTREE and key != "reference"):
+                rows.append((label, NOT_COMPUTED, ""))
             continue
-        error = millihartree(None if exact is None else energy - exact)
-        lines.append(f"  {label:<12}{energy:>18.8f}{error:>14}")
+        rows.append((label, f"{energy:.8f}", format_error(None if exact is None else energy - exact, unit)))
+    return rows
+
+
+def format_energies(energies: Mapping[str, float | None], name: str, unit: str = HARTREE) -> str:
+    """Return the reference energies and their errors to the exact one.
+
+    Args:
+        energies: hf, mp2, ccsd, exact and, for problems on qubits, reference; None where not computed.
+        name: Of the problem.
+        unit: Of the energies; errors are in mHa for hartree.
+
+    """
+    width = max(14, len(name))
+    lines = [f"{name:<{width}}{f'energy / {unit}':>18}{f'error / {error_unit(unit)[1]}':>14}"]
+    for label, energy, error in energy_rows(energies, unit):
+        lines.append(f"  {label:<{width - 2}}{energy:>18}" + ("" if energy == NOT_COMPUTED else f"{error:>14}"))
     return "\n".join(lines)
 
 
-def format_stages(stages: Sequence[Mapping[str, Any]]) -> str:
-    """Return one row a stage: what it needs and how good it is."""
+def format_stages(stages: Sequence[Mapping[str, Any]], unit: str = HARTREE) -> str:
+    """Return one row a stage: what it needs and how good it is, energies in `unit`."""
     header = (
         f"{'stage':<12}{'parameters':>11}{'rotations':>11}{'2-qubit gates':>15}{'depth':>8}{'qubits':>8}"
-        f"{'energy / hartree':>19}{'error / mHa':>13}"
+        f"{f'energy / {unit}':>19}{f'error / {error_unit(unit)[1]}':>13}"
     )
     lines = [header, "-" * len(header)]
     for row in stages:
         lines.append(
             f"{row['name']:<12}{row['n_parameters']:>11}{row['n_rotations']:>11}{row['n_two_qubit_gates']:>15}"
-            f"{row['depth']:>8}{row['n_qubits']:>8}{row['energy']:>19.8f}{millihartree(row['error_to_exact']):>13}"
+            f"{row['depth']:>8}{row['n_qubits']:>8}{row['energy']:>19.8f}"
+            f"{format_error(row['error_to_exact'], unit):>13}"
         )
     return "\n".join(lines)
+
+
+def score_rows(stages: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """Return one row of texts, in the order of SCORE_HEADER, for each stage that has scores."""
+    rows = []
+    for stage in stages:
+        scores = stage.get("scores")
+        if not scores:
+            continue
+        rows.append(
+            [
+                str(stage["name"]),
+                str(stage["n_parameters"]),
+                format_dimension(scores, "d_eff", "d_eff_whole"),
+                format_dimension(scores, "lie_dimension", "lie_whole"),
+                format_dimension(scores, "fisher_rank"),
+                *(
+                    "-" if scores.get(key) is None else f"{scores[key]:.3e}"
+                    for key in ("qntk", "haar_eqntk", "gradient_variance")
+                ),
+            ]
+        )
+    return rows
+
+
+def format_dimension(scores: Mapping[str, Any], key: str, whole: str = "") -> str:
+    """Return a dimension among a stage's scores, with >= where the search for it was cut off, - where unknown."""
+    if scores.get(key) is None:
+        return "-"
+    return f"{'>= ' if scores.get(whole) is False else ''}{scores[key]:.8g}"
+
+
+def format_scores(stages: Sequence[Mapping[str, Any]]) -> str:
+    """Return one row for each stage that has scores, an empty string where none has.
+
+    Args:
+        stages: Stages of the record.
+
+    """
+    return _columns(SCORE_HEADER, score_rows(stages), SCORE_WIDTHS)
+
+
+def training_header(unit: str = HARTREE) -> list[str]:
+    """Return what the texts of `training_rows` are."""
+    name = error_unit(unit)[1]
+    return ["stage", "parameters", "method", "success", f"threshold / {name}", "steps to threshold", f"error / {name}"]
+
+
+def training_rows(stages: Sequence[Mapping[str, Any]], unit: str = HARTREE) -> list[list[str]]:
+    """Return one row of texts, in the order of `training_header`, for each stage that was trained from many seeds."""
+    rows = []
+    for stage in stages:
+        training = stage.get("training")
+        if training is None:
+            continue
+        steps = "-"
+        if training["steps_quartiles"] is not None:
+            low, median, high = training["steps_quartiles"]
+            steps = f"{median:.6g} ({low:.6g} to {high:.6g})"
+        rows.append(
+            [
+                str(stage["name"]),
+                str(stage["n_parameters"]),
+                training["method"],
+                f"{training['n_successes']}/{training['n_seeds']}",
+                format_error(training["threshold"], unit),
+                steps,
+                format_error(training["error_quartiles"][1], unit),
+            ]
+        )
+    return rows
+
+
+def format_training(stages: Sequence[Mapping[str, Any]], unit: str = HARTREE) -> str:
+    """Return one row for each stage that was trained from many seeds, an empty string where none was.
+
+    Steps are the median (and quartiles) over the seeds that reached the threshold, the error is the median over all.
+
+    Args:
+        stages: Stages of the record.
+        unit: Of the energies; errors are in mHa for hartree.
+
+    """
+    return _columns(training_header(unit), training_rows(stages, unit), TRAINING_WIDTHS)
+
+
+def _columns(header: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int]) -> str:
+    """A table whose first column is flush left; nothing where it has no rows."""
+    if not rows:
+        return ""
+    lines = [
+        f"{row[0]:<{widths[0]}}" + "".join(f"{cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True))
+        for row in (header, *rows)
+    ]
+    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
 
 
 def removal_counts(plan: Sequence[Mapping[str, Any]]) -> list[tuple[int, str, str]]:
@@ -71,36 +207,42 @@ def format_plan(plan: Sequence[Mapping[str, Any]], kept: Sequence[tuple[str, int
 
     Args:
         plan: Entries of the record's plan.
-        kept: Label, parameter and angle (radian) of each rotation of the final ansatz.
+        kept: Label, parameter (-1 for a fixed angle) and angle (radian) of each rotation of the final ansatz.
 
     """
     lines = [f"{len(plan)} rotations -> {len(kept)}:"]
-    verbs = {"drop": "dropped", "tie": "tied"}
     for count, decision, reason in removal_counts(plan):
-        lines.append(f"  {count:>4} {verbs.get(decision, decision)}: {reason}")
+        lines.append(f"  {count:>4} {VERBS.get(decision, decision)}: {reason}")
     if len(kept) <= MANY_ROTATIONS:
-        lines += [
-            f"  kept: {label:<24} parameter {parameter:>3}, angle {angle:>9.5f}" for label, parameter, angle in kept
-        ]
+        for label, parameter, angle in kept:
+            who = f"parameter {parameter:>3}" if parameter >= 0 else f"{'fixed':<13}"
+            lines.append(f"  kept: {label:<24} {who}, angle {angle:>9.5f}")
     return "\n".join(lines)
 
 
-def format_certificate(certificate: Mapping[str, float | None]) -> str:
-    """Return the certificate in mHa."""
-    predicted, measured, bound = (certificate[key] for key in ("predicted_increase", "measured_increase", "bound"))
-    return (
-        f"Certificate: predicted increase {millihartree(predicted)} mHa, measured {millihartree(measured)} mHa, "
-        f"at most {millihartree(bound)} mHa"
-    )
+def format_certificate(certificate: Mapping[str, float | None], unit: str = HARTREE) -> str:
+    """Return the certificate of energies in `unit`."""
+    predicted, measured, bound = certificate_texts(certificate, unit)
+    return f"Certificate: predicted increase {predicted}, measured {measured}, at most {bound}"
 
 
-def format_check(qsim: Mapping[str, float | None], times: Mapping[str, float], folder: Path | None) -> str:
-    """Return qsim's verdict, the times and where the results are."""
+def certificate_texts(certificate: Mapping[str, float | None], unit: str = HARTREE) -> list[str]:
+    """Return the predicted increase, the measured one and the bound, each with its unit."""
+    name = error_unit(unit)[1]
+    return [
+        f"{format_error(certificate[key], unit)} {name}" for key in ("predicted_increase", "measured_increase", "bound")
+    ]
+
+
+def format_check(
+    qsim: Mapping[str, float | None], times: Mapping[str, float], folder: Path | None, unit: str = HARTREE
+) -> str:
+    """Return qsim's verdict, the times and where the results are; energies in `unit`."""
     energy, difference = qsim["energy"], qsim["difference"]
     if energy is None or difference is None:
         lines = ["qsim: final circuit not simulated"]
     else:
-        lines = [f"qsim: final circuit {energy:.7f} hartree, {difference:+.1e} from the exact engine"]
+        lines = [f"qsim: final circuit {energy:.7f} {unit}, {difference:+.1e} from the exact engine"]
     parts = ", ".join(f"{name} {seconds:.2f}" for name, seconds in times.items() if name != "total")
     lines.append(f"Seconds: {parts}; {times['total']:.2f} in all")
     if folder is not None:
@@ -110,11 +252,13 @@ def format_check(qsim: Mapping[str, float | None], times: Mapping[str, float], f
 
 def summary(record: Record) -> str:
     """Return a whole record as text."""
-    return "\n".join(
-        [
-            format_energies(record.energies, str(record.problem["name"])),
-            format_stages(record.stages),
-            format_certificate(record.certificate),
-            format_check(record.qsim, record.times, None),
-        ]
-    )
+    unit = record.unit
+    parts = [
+        format_energies(record.energies, str(record.problem["name"]), unit),
+        format_stages(record.stages, unit),
+        format_scores(record.stages),
+        format_training(record.stages, unit),
+        format_certificate(record.certificate, unit),
+        format_check(record.qsim, record.times, None, unit),
+    ]
+    return "\n".join(part for part in parts if part)

@@ -1,0 +1,148 @@
+"""From settings to the problem and the ansatz that they name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from vqe_prune import config
+from vqe_prune.ansatz.imported import read_ansatz
+from vqe_prune.ansatz.layered import connected_pairs, hamiltonian_variational, hardware_efficient, qaoa
+from vqe_prune.ansatz.rotation import Ansatz
+from vqe_prune.ansatz.ucc import uccsd
+from vqe_prune.chemistry import Molecule
+from vqe_prune.errors import InputError
+from vqe_prune.lattice import Lattice, build_lattice, read_lattice
+from vqe_prune.models import MODELS, SpinModel, read_pauli_sum
+from vqe_prune.molecule_input import read_geometry
+from vqe_prune.problem import Problem, molecular_problem
+from vqe_prune.qubit_problem import (
+    MOST_EXACT_QUBITS,
+    QubitProblem,
+    model_problem,
+    molecular_qubit_problem,
+    pauli_problem,
+)
+from vqe_prune.settings import ModelSettings, MoleculeSettings, Settings
+
+LONG_LANCZOS_QUBITS = 15
+"""From here on an exact energy takes long enough to be announced: 20 qubits take about a minute."""
+
+MOST_QUBITS = 24
+"""Larger state vectors are not made: an energy and its gradient would need more than a gigabyte and many seconds."""
+
+
+def set_up(settings: Settings, say: Callable[[str], None]) -> tuple[Problem | QubitProblem, Ansatz]:
+    """Make the problem and the ansatz of a study.
+
+    Args:
+        settings: Checked settings.
+        say: Told what is being computed, one line.
+
+    Raises:
+        InputError: The input cannot be used.
+        ConvergenceError: A calculation does not converge.
+
+    """
+    problem: Problem | QubitProblem
+    if settings.model.name is None:
+        molecule = read_molecule(settings.molecule)
+        say(f"{molecule.name} in {molecule.basis}: mean field, reference energies, exact energy ...")
+        problem = molecular_problem(molecule, exact=settings.exact)
+        if settings.on_qubits:
+            _check_qubits(problem.n_qubits, f"{molecule.name} in {molecule.basis}", "molecule.active_space")
+            problem = molecular_qubit_problem(problem, exact=settings.exact)
+    else:
+        problem = _model(settings, say)
+    return problem, _ansatz(settings, problem)
+
+
+def read_molecule(chosen: MoleculeSettings) -> Molecule:
+    """Make the molecule that settings describe."""
+    return Molecule(
+        name=chosen.name,
+        atoms=read_geometry(chosen),
+        basis=chosen.basis,
+        charge=chosen.charge,
+        spin=chosen.spin,
+        active_space=None if chosen.active_space is None else (chosen.active_space[0], chosen.active_space[1]),
+        frozen_core=chosen.frozen_core,
+    )
+
+
+def _model(settings: Settings, say: Callable[[str], None]) -> QubitProblem:
+    chosen = settings.model
+    assert chosen.name is not None
+    if chosen.name not in MODELS:
+        hamiltonian = read_pauli_sum(Path(chosen.name))
+        _check_qubits(hamiltonian.n_qubits, chosen.name, "a smaller sum")
+        _announce(chosen.name, hamiltonian.n_qubits, settings.exact, say)
+        name = Path(chosen.name).stem
+        return pauli_problem(hamiltonian, reference=chosen.reference, name=name, exact=settings.exact)
+    model = build_model(chosen)
+    n_qubits = model.hamiltonian.n_qubits
+    _check_qubits(n_qubits, f"{model.name}-{model.lattice.name}", "a smaller model.n or model.shape")
+    _announce(f"{model.name}-{model.lattice.name}", n_qubits, settings.exact, say)
+    return model_problem(model, reference=chosen.reference, exact=settings.exact)
+
+
+def build_model(chosen: ModelSettings) -> SpinModel:
+    """Make the model on its lattice that settings describe."""
+    assert chosen.name is not None
+    lattice = _lattice(chosen)
+    couplings = {key: getattr(chosen, key) for key in config.MODELS[chosen.name] if key != "electrons"}
+    keywords = {key: value for key, value in couplings.items() if value is not None}
+    if chosen.electrons is not None:
+        keywords["n_electrons"] = (chosen.electrons[0], chosen.electrons[1])
+    return MODELS[chosen.name](lattice, **keywords)
+
+
+def _lattice(chosen: ModelSettings) -> Lattice:
+    assert chosen.lattice is not None
+    if chosen.lattice not in config.LATTICES:
+        return read_lattice(Path(chosen.lattice))
+    shape = None if chosen.shape is None else (chosen.shape[0], chosen.shape[1])
+    return build_lattice(chosen.lattice, chosen.n, shape, bool(chosen.periodic))
+
+
+def _check_qubits(n_qubits: int, name: str, remedy: str) -> None:
+    if n_qubits > MOST_QUBITS:
+        raise InputError(f"{name} needs {n_qubits} qubits, more than the {MOST_QUBITS} of a state vector; try {remedy}")
+
+
+def _announce(name: str, n_qubits: int, exact: bool, say: Callable[[str], None]) -> None:
+    lanczos = exact and LONG_LANCZOS_QUBITS <= n_qubits <= MOST_EXACT_QUBITS
+    seconds = 60.0 * 2.0 ** (n_qubits - 20)
+    say(f"{name}: symmetries, exact energy{f' by Lanczos, about {seconds:.0f} s' if lanczos else ''} ...")
+
+
+def _ansatz(settings: Settings, problem: Problem | QubitProblem) -> Ansatz:
+    chosen = settings.ansatz
+    if isinstance(problem, Problem):
+        ansatz = uccsd(problem.n_orbitals, *problem.n_electrons)
+        if not ansatz.rotations:
+            raise InputError(
+                f"{problem.name} in {settings.molecule.basis} has no excitation: nothing is left to correlate; "
+                f"try a larger molecule.basis or molecule.active_space"
+            )
+        return ansatz
+    name, layers, n_qubits = chosen.name or "", chosen.layers or 1, problem.n_qubits
+    if name == "hva":
+        return hamiltonian_variational(
+            problem.hamiltonian, layers, problem.reference if not problem.preparation else None
+        )
+    if name == "qaoa":
+        return qaoa(problem.hamiltonian, layers)
+    if name != "hardware_efficient":
+        return read_ansatz(name, n_qubits)
+    lattice = problem.lattice
+    bonds = lattice.bonds if lattice is not None and lattice.n_sites == n_qubits else None
+    pairs = connected_pairs(chosen.connectivity or "circular", n_qubits, bonds)
+    return hardware_efficient(
+        n_qubits,
+        layers,
+        blocks=chosen.blocks or (),
+        entangler=chosen.entangler or "zz",
+        pairs=pairs,
+        backwards=set(problem.reference) <= {"+", "-"},  # turning these about X only gives a phase
+    )

@@ -1,0 +1,239 @@
+"""From a pruning to what is printed and written: rows of the record, gates of the pictures, files of the folder."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vqe_prune import config, report
+from vqe_prune.ansatz.rotation import Excitation, Generator
+from vqe_prune.circuit import Gate, ansatz_gates, count_resources, qubit_gates, write_circuit
+from vqe_prune.objective import sector_hamiltonian
+from vqe_prune.paulis import Clifford
+from vqe_prune.problem import Problem
+from vqe_prune.prune.pruning import Limits, Pruning, Stage, choose, reference_energy
+from vqe_prune.qubit_problem import QubitProblem
+from vqe_prune.report import DrawnGate, Record
+from vqe_prune.run_folder import Trace, write_atomically
+from vqe_prune.settings import Settings, digest
+
+QSIM_AGREEMENT = 1e-5
+"""Largest difference (hartree or J) between qsim, in single precision, and the exact engine that is not an error."""
+
+QSIM_QUBITS = 28
+"""Largest circuit that is checked on qsim: 2 GiB of single-precision amplitudes."""
+
+PACKAGES = ("vqe-prune", "pyscf", "numpy", "scipy", "numba", "openfermion", "cirq-core", "cirq-google", "qsimcirq")
+
+AnyProblem = Problem | QubitProblem
+
+
+def gates_of(problem: AnyProblem, stage: Stage) -> list[Gate]:
+    """Return the circuit of a stage."""
+    angles = stage.optimum.angles
+    if isinstance(problem, QubitProblem):
+        return qubit_gates(stage.ansatz, angles, problem.reference, problem.preparation)
+    return ansatz_gates(stage.ansatz, angles, problem.reference_occupied)
+
+
+def stage_row(problem: AnyProblem, stage: Stage) -> dict[str, Any]:
+    """Return a stage as the record holds it."""
+    resources = count_resources(gates_of(problem, stage))
+    exact = problem.energies["exact"]
+    row: dict[str, Any] = {
+        "name": stage.name,
+        "n_parameters": stage.ansatz.n_parameters,
+        "n_rotations": len(stage.ansatz.rotations),
+        "n_two_qubit_gates": resources.n_two_qubit_gates,
+        "depth": resources.depth,
+        "n_qubits": resources.n_qubits,
+        "energy": stage.optimum.value,
+        "error_to_exact": None if exact is None else stage.optimum.value - exact,
+    }
+    if stage.scores is not None:
+        row["scores"] = dict(stage.scores)
+    if stage.training is not None:
+        row["training"] = dict(stage.training)
+    return row
+
+
+def plan_rows(pruning: Pruning) -> list[dict[str, Any]]:
+    """Return what happened to each rotation, as the record holds it."""
+    rotations = pruning.stages[0].ansatz.rotations
+    return [
+        {
+            "rotation": rotation.generator.label,
+            "decision": decision.action.value,
+            "score": decision.score,
+            "reason": decision.reason,
+        }
+        for rotation, decision in zip(rotations, pruning.plan.decisions, strict=True)
+    ]
+
+
+def kept_rotations(stage: Stage) -> list[tuple[str, int, float]]:
+    """Return label, parameter (-1 for none) and angle (radian) of each rotation that is left."""
+    angles = stage.ansatz.rotation_angles(stage.optimum.angles)
+    return [
+        (rotation.generator.label, -1 if rotation.parameter is None else rotation.parameter, float(angle))
+        for rotation, angle in zip(stage.ansatz.rotations, angles, strict=True)
+    ]
+
+
+def drawn_gates(stage: Stage) -> list[DrawnGate]:
+    """Return the rotations of a stage as the page draws them."""
+    angles = stage.ansatz.rotation_angles(stage.optimum.angles)
+    drawn = []
+    for rotation, angle in zip(stage.ansatz.rotations, angles, strict=True):
+        wires, letters = _wires(rotation.generator)
+        drawn.append(DrawnGate(rotation.generator.label, wires, letters, rotation.parameter, float(angle)))
+    return drawn
+
+
+def _wires(generator: Generator) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    if isinstance(generator, Excitation):
+        letters = ("^",) * len(generator.created) + ("v",) * len(generator.annihilated)
+        return generator.created + generator.annihilated, letters
+    if isinstance(generator, Clifford):
+        return generator.qubits, (generator.name,) * len(generator.qubits)
+    on_wire = {
+        q: "".join(dict.fromkeys(dict(s)[q] for _, s in generator.terms if q in dict(s))) for q in generator.qubits
+    }
+    return generator.qubits, tuple(on_wire.values())
+
+
+def wire_labels(problem: AnyProblem) -> list[str]:
+    """Return the name of each wire with what the reference has there."""
+    if isinstance(problem, QubitProblem):
+        return [f"q{q} |{letter}>" for q, letter in enumerate(problem.reference)]
+    filled = set(problem.reference_occupied)
+    return [f"{q // 2}{'ab'[q % 2]} {'●' if q in filled else '○'}" for q in range(problem.n_qubits)]
+
+
+def check_on_qsim(
+    problem: AnyProblem, stage: Stage, gates: list[Gate], n_qubits: int
+) -> tuple[dict[str, float | None], str]:
+    """Return qsim's energy of the final circuit beside the exact engine's, and a complaint where they disagree."""
+    if n_qubits > QSIM_QUBITS:
+        return {
+            "energy": None,
+            "difference": None,
+        }, f"not checked on qsim: {n_qubits} qubits are more than {QSIM_QUBITS}"
+    from vqe_prune.engine.qsim import qsim_energy, qsim_qubit_energy
+
+    if isinstance(problem, QubitProblem):
+        energy, leaked, unit = qsim_qubit_energy(gates, problem.hamiltonian), 0.0, problem.unit
+    else:
+        energy, leaked = qsim_energy(gates, sector_hamiltonian(problem), problem.reference_occupied)
+        unit = "hartree"
+    difference = energy - stage.optimum.value
+    complaint = ""
+    if abs(difference) > QSIM_AGREEMENT or leaked > QSIM_AGREEMENT:
+        complaint = (
+            f"qsim gives {energy:.8f} {unit} for the final circuit, {difference:.1e} from the exact engine, with "
+            f"{leaked:.1e} of its weight outside the sector: do not trust this circuit, please report it"
+        )
+    return {"energy": energy, "difference": difference}, complaint
+
+
+def problem_row(problem: AnyProblem, settings: Settings) -> dict[str, Any]:
+    """Return the problem as the record holds it."""
+    known = {"settings": asdict(settings), "digest": digest(settings)}
+    if isinstance(problem, QubitProblem):
+        numbers = problem.n_electrons
+        return {
+            "name": problem.name,
+            "n_qubits": problem.n_qubits,
+            "n_electrons": None if numbers is None else sum(numbers),
+            "sector_dimension": problem.sector_dimension,
+            "unit": problem.unit,
+            "reference": problem.reference,
+            "preparation": [gate.label for gate in problem.preparation],
+            "degeneracy": problem.degeneracy,
+            "floor": problem.floor,
+            "symmetries": problem.symmetries.describe(),
+            "bonds": None if problem.lattice is None else [list(bond) for bond in problem.lattice.bonds],
+            **known,
+        }
+    electrons, molecule = problem.electrons, problem.molecule
+    return {
+        "name": problem.name,
+        "n_qubits": problem.n_qubits,
+        "n_electrons": electrons.n_alpha + electrons.n_beta,
+        "sector_dimension": electrons.sector_dimension,
+        "n_orbitals": electrons.n_orbitals,
+        "n_alpha": electrons.n_alpha,
+        "n_beta": electrons.n_beta,
+        "unit": "hartree",
+        "group": electrons.group,
+        "geometry": None if molecule is None else [[symbol, *position] for symbol, position in molecule.atoms],
+        "basis": None if molecule is None else molecule.basis,
+        **known,
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of everything that a result depends on."""
+    found = {"python": sys.version.split()[0]}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:  # run from a checkout that is not installed
+            found[package] = "not installed"
+    return found
+
+
+def write_results(
+    folder: Path, record: Record, pruning: Pruning, gates: list[Gate], trace: Trace, limits: Limits
+) -> None:
+    """Write angles, circuit and page; the record comes last, so that a folder with a record is complete."""
+    final, problem = pruning.final, pruning.problem
+    buffer = io.BytesIO()
+    arrays: dict[str, Any] = {f"{stage.name}_angles": stage.optimum.angles for stage in pruning.stages}
+    arrays["rotations"] = np.array([_as_text(r.generator) for r in final.ansatz.rotations])  # text: no pickle
+    arrays["parameters"], arrays["coefficients"] = final.ansatz.parameters, final.ansatz.coefficients
+    np.savez(buffer, **arrays)
+    write_atomically(folder / "angles.npz", buffer.getvalue())
+    write_circuit(gates, folder / "circuit.json", folder / "circuit.qasm")
+    reference = reference_energy(pruning.problem, limits, pruning.stages[0].optimum.value)
+    path = [
+        {
+            "n_parameters": len(point.kept),
+            "n_rotations": point.n_rotations,
+            "energy": point.value,
+            "error": point.value - reference,
+            "predicted_increase": point.predicted,
+        }
+        for point in pruning.path
+    ]
+    chosen = None
+    if pruning.path:
+        chosen = pruning.path.index(choose(pruning.path, limits, reference))
+    report.write_page(
+        folder,
+        record,
+        steps=[{key: event[key] for key in ("stage", "step", "energy", "error")} for event in trace.find("step")],
+        path=path,
+        chosen=chosen,
+        tolerance=None if limits.parameters is not None else limits.tolerance,
+        gates=drawn_gates(final),
+        wires=wire_labels(problem),
+        command=config.command_line(record.problem["settings"]),
+        notes=pruning.notes,
+    )
+
+
+def _as_text(generator: Generator) -> str:
+    """A generator as JSON: lists of created and annihilated spin orbitals, of strings, or a fixed gate."""
+    if isinstance(generator, Excitation):
+        return json.dumps([generator.created, generator.annihilated])
+    if isinstance(generator, Clifford):
+        return json.dumps({"gate": generator.name, "qubits": generator.qubits})
+    return json.dumps({"strings": generator.terms})

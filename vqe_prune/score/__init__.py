@@ -1,0 +1,1 @@
+"""Numbers about an ansatz: what its parameters, its state space and its algebra are worth."""

@@ -1,0 +1,92 @@
+"""All numbers about a qubit ansatz that a study reports, in one value."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from vqe_prune.ansatz.rotation import Ansatz
+from vqe_prune.objective import QubitEnergyObjective
+from vqe_prune.qubit_problem import QubitProblem
+from vqe_prune.score.information import RANK_TOLERANCE, fisher_spectrum
+from vqe_prune.score.kernel import gradient_variance, haar_eqntk, mean_qntk
+from vqe_prune.score.lie import cliffords_first, lie_algebra_dimension
+from vqe_prune.score.space import effective_space, parameter_generators
+
+LARGEST_SPACE = 1024
+"""Larger spaces are reported as at least this: closing them takes minutes."""
+
+LARGEST_ALGEBRA = 70_000
+"""Larger algebras of single strings are reported as at least this: su(256), of 8 qubits, has 65,535 elements."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnsatzScores:
+    """What an ansatz can reach and how strongly it is pulled there, at random angles.
+
+    Attributes:
+        d_eff: Effective dimension, see `vqe_prune.score.space`.
+        d_eff_whole: False where the space was not closed: then d_eff is a lower bound.
+        lie_dimension: Dimension of the dynamical Lie algebra.
+        lie_whole: False where it was not closed.
+        fisher_rank: Rank of the Fisher information.
+        fisher_spectrum: Its eigenvalues, largest first.
+        qntk: Neural tangent kernel over the number of parameters, mean over angles.
+        qntk_error: Standard error of that mean.
+        haar_eqntk: The same from the Haar mean on V*, None where V* was not closed.
+        gradient_variance: Variance of a gradient component, mean over parameters.
+
+    """
+
+    d_eff: int
+    d_eff_whole: bool
+    lie_dimension: int
+    lie_whole: bool
+    fisher_rank: int
+    fisher_spectrum: tuple[float, ...]
+    qntk: float
+    qntk_error: float
+    haar_eqntk: float | None
+    gradient_variance: float
+
+    def as_row(self) -> dict[str, Any]:
+        """Return the numbers by name, as a record holds them."""
+        return {**asdict(self), "fisher_spectrum": list(self.fisher_spectrum)}
+
+
+def score_ansatz(problem: QubitProblem, ansatz: Ansatz, *, samples: int = 64, seed: int = 0) -> AnsatzScores:
+    """Compute the scores of an ansatz at uniform random angles.
+
+    Args:
+        problem: Hamiltonian and reference.
+        ansatz: Pauli rotations and Clifford gates.
+        samples: Angles that the kernel and the variance are averaged over.
+        seed: Seed of the angles.
+
+    """
+    ansatz = cliffords_first(ansatz)
+    objective = QubitEnergyObjective(problem.hamiltonian, ansatz, problem.reference_state)
+    space = effective_space(problem.hamiltonian, ansatz, problem.reference_state, limit=LARGEST_SPACE)
+    sums = any(len(generator) > 1 for generator in parameter_generators(ansatz))
+    algebra = lie_algebra_dimension(ansatz, problem.n_qubits, limit=None if sums else LARGEST_ALGEBRA)
+    kernel = mean_qntk(objective, samples=samples, seed=seed)
+    angles = np.random.default_rng(seed).uniform(0.0, 2.0 * np.pi, ansatz.n_parameters)
+    spectrum = fisher_spectrum(objective, angles)
+    count = max(ansatz.n_parameters, 1)
+    haar = None
+    if space.whole and space.dimension > 1:
+        haar = haar_eqntk(problem.hamiltonian, space, parameter_generators(ansatz)) / count
+    return AnsatzScores(
+        d_eff=space.dimension,
+        d_eff_whole=space.whole,
+        lie_dimension=algebra.dimension,
+        lie_whole=algebra.whole,
+        fisher_rank=int(np.sum(spectrum > RANK_TOLERANCE * max(spectrum.max(initial=0.0), 1e-300))),
+        fisher_spectrum=tuple(float(value) for value in spectrum),
+        qntk=kernel.mean / count,
+        qntk_error=kernel.error / count,
+        haar_eqntk=haar,
+        gradient_variance=float(np.mean(gradient_variance(objective, samples=samples, seed=seed))),
+    )

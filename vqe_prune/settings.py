@@ -1,0 +1,114 @@
+"""Settings of a study as plain data, with their defaults."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+
+
+@dataclass
+class MoleculeSettings:
+    """A molecule: a geometry in XYZ rows or as a Z-matrix, in which bond_length, angle and dihedral may stand."""
+
+    name: str = "LiH"
+    geometry: str = ""
+    bond_length: float | None = None
+    angle: float | None = None
+    dihedral: float | None = None
+    basis: str = "sto-3g"
+    charge: int = 0
+    spin: int = 0
+    active_space: list[int] | None = None
+    frozen_core: bool = False
+
+
+@dataclass
+class ModelSettings:
+    """A model on a lattice, or a file with a Pauli sum; None stands for the model's own default."""
+
+    name: str | None = None
+    n: int | None = None
+    lattice: str | None = None
+    shape: list[int] | None = None
+    periodic: bool | None = None
+    j: float | None = None
+    h: float | None = None
+    delta: float | None = None
+    j1: float | None = None
+    j2: float | None = None
+    t: float | None = None
+    u: float | None = None
+    electrons: list[int] | None = None
+    reference: str | None = None
+
+
+@dataclass
+class AnsatzSettings:
+    """The ansatz to start from; None stands for the default of the problem or of the ansatz."""
+
+    name: str | None = None
+    layers: int | None = None
+    blocks: list[str] | None = None
+    entangler: str | None = None
+    connectivity: str | None = None
+
+
+@dataclass
+class TrainingSettings:
+    """How angles of a qubit ansatz are found from random starts."""
+
+    method: str = "adam"
+    seeds: int = 8
+    steps: int = 600
+    learning_rate: float = 0.05
+    threshold: float = 1e-6
+
+
+@dataclass
+class OptimizerSettings:
+    """When an optimisation is done."""
+
+    gradient_tolerance: float = 1e-7
+    max_steps: int = 2000
+
+
+@dataclass
+class PrunerSettings:
+    """The rules in their order, and how far they go: to an error (hartree or J) or to a number of parameters."""
+
+    rules: list[str] = field(default_factory=list)
+    tolerance: float = 1.5e-3
+    relative_to: str = "exact"
+    parameters: int | None = None
+
+
+@dataclass
+class Settings:
+    """Everything a study depends on."""
+
+    molecule: MoleculeSettings = field(default_factory=MoleculeSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    ansatz: AnsatzSettings = field(default_factory=AnsatzSettings)
+    pruner: PrunerSettings = field(default_factory=PrunerSettings)
+    optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    exact: bool = True
+    seed: int = 0
+    threads: int | None = None
+    output_dir: str | None = None
+
+    @property
+    def on_qubits(self) -> bool:
+        """Whether the ansatz acts on qubits, not on electrons."""
+        return self.ansatz.name != "uccsd"
+
+
+NOT_IN_DIGEST = ("output_dir", "threads")
+"""Settings that change where or how fast a study runs, not what it finds."""
+
+
+def digest(settings: Settings) -> str:
+    """Return the first 12 hex digits of the SHA-256 of the settings that decide the result."""
+    content = {key: value for key, value in asdict(settings).items() if key not in NOT_IN_DIGEST}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
