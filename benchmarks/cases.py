@@ -6,25 +6,14 @@ import argparse
 import json
 from typing import Any
 
-from vqe_prune.chemistry import Molecule
 from vqe_prune.config import parse_settings
-from vqe_prune.molecule_input import read_geometry
+from vqe_prune.inputs import read_molecule
 from vqe_prune.problem import Problem, molecular_problem
 
 
 def load_problem(*arguments: str, exact: bool = True) -> Problem:
     """Return the problem of command-line settings such as ``molecule=LiH``."""
-    chosen = parse_settings(list(arguments)).molecule
-    molecule = Molecule(
-        name=chosen.name,
-        atoms=read_geometry(chosen),
-        basis=chosen.basis,
-        charge=chosen.charge,
-        spin=chosen.spin,
-        active_space=None if chosen.active_space is None else (chosen.active_space[0], chosen.active_space[1]),
-        frozen_core=chosen.frozen_core,
-    )
-    return molecular_problem(molecule, exact=exact)
+    return molecular_problem(read_molecule(parse_settings(list(arguments)).molecule), exact=exact)
 
 
 def parse_arguments(description: str | None, *flags: str) -> argparse.Namespace:

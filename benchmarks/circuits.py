@@ -19,8 +19,8 @@ LARGEST_FRACTION = {"LiH": 0.1, "BeH2": 0.1, "H2O": 0.2}
 def naive_two_qubit_gates(ansatz: Ansatz) -> int:
     """Return the CX gates of one ladder a Pauli string: 2 strings of a single excitation, 8 of a double one."""
     total = 0
-    for rotation in ansatz.rotations:
-        qubits = rotation.generator.spin_orbitals
+    for excitation in ansatz.excitations:
+        qubits = excitation.spin_orbitals
         covered = sum(high - low + 1 for low, high in zip(qubits[0::2], qubits[1::2], strict=True))
         total += 2 ** (len(qubits) - 1) * 2 * (covered - 1)
     return total

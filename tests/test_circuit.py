@@ -4,6 +4,7 @@ import re
 
 import cirq
 import numpy as np
+import openfermion
 import pytest
 import scipy.linalg
 from dense_twin import anti_hermitian, dense_state, embed
@@ -17,13 +18,17 @@ from vqe_prune.circuit import (
     conserved_parities,
     count_resources,
     excitation_gates,
+    qubit_gates,
     to_cirq,
     to_qasm,
     write_circuit,
 )
 from vqe_prune.engine.determinants import Sector, SectorHamiltonian
-from vqe_prune.engine.qsim import qsim_energy, sector_state
+from vqe_prune.engine.qsim import qsim_energy, qsim_qubit_energy, sector_state
 from vqe_prune.engine.sector import SectorEngine
+from vqe_prune.engine.statevector import StatevectorEngine
+from vqe_prune.paulis import CLIFFORD_QUBITS, Clifford, PauliSum, QubitHamiltonian
+from vqe_prune.qubit_problem import prepared_state
 
 EXCITATIONS = [
     Excitation((2,), (0,)),
@@ -228,3 +233,126 @@ def test_files_hold_the_same_circuit(tmp_path) -> None:
     state = cirq.Simulator(dtype=np.complex128).simulate(read, qubit_order=[cirq.NamedQubit(n) for n in names])
     expected = cirq.Simulator(dtype=np.complex128).simulate(to_cirq(gates))
     assert np.abs(state.final_state_vector - expected.final_state_vector).max() < 1e-10  # double precision
+
+
+# Circuits of qubit ansätze
+
+SMALL = {  # product states by hand; H and X of Cirq make them in the circuit
+    "0": np.array([1.0, 0.0]),
+    "1": np.array([0.0, 1.0]),
+    "+": np.array([1.0, 1.0]) / 2**0.5,
+    "-": np.array([1.0, -1.0]) / 2**0.5,
+}
+
+
+def pauli_matrix(terms, n_qubits: int) -> np.ndarray:
+    operator = openfermion.QubitOperator()
+    for coefficient, string in terms:
+        operator += openfermion.QubitOperator(string, coefficient)
+    return openfermion.get_sparse_operator(operator, n_qubits).toarray()
+
+
+def random_pauli_sum(n_qubits: int, size: int, rng: np.random.Generator) -> PauliSum:
+    """Random strings of any letters, tried until they commute."""
+    while True:
+        terms = []
+        for _ in range(size):
+            qubits = np.sort(rng.choice(n_qubits, size=int(rng.integers(1, n_qubits + 1)), replace=False))
+            terms.append((float(rng.normal()), tuple((int(q), str(rng.choice(["X", "Y", "Z"]))) for q in qubits)))
+        try:
+            return PauliSum(tuple(terms))
+        except ValueError:  # they repeat or do not commute
+            continue
+
+
+def final_state(gates: list[Gate], n_qubits: int) -> np.ndarray:
+    simulator = cirq.Simulator(dtype=np.complex128)
+    return simulator.simulate(to_cirq(gates), qubit_order=cirq.LineQubit.range(n_qubits)).final_state_vector
+
+
+def random_qubit_ansatz(n: int, rng: np.random.Generator) -> Ansatz:
+    """Sums of one to three strings on shared parameters and constants, and every Clifford gate."""
+    rotations = [Rotation(random_pauli_sum(n, 1 + k % 3, rng), k % 4, float(rng.normal())) for k in range(9)]
+    rotations.append(Rotation(random_pauli_sum(n, 2, rng), None, 0.3))
+    for name, width in CLIFFORD_QUBITS.items():
+        qubits = tuple(int(q) for q in rng.choice(n, size=width, replace=False))
+        rotations.append(Rotation(Clifford(name, qubits), None))
+    order = rng.permutation(len(rotations))
+    return Ansatz(name="random", rotations=tuple(rotations[k] for k in order), n_parameters=4)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_qubit_circuits_make_the_state_of_the_engine(seed: int) -> None:
+    rng = np.random.default_rng([41, seed])
+    n = 2 + seed % 2
+    ansatz, angles = random_qubit_ansatz(n, rng), rng.normal(size=4)
+    reference = "".join(rng.choice(list("01+-"), size=n))
+    preparation = (Clifford("cx", (1, 0)), Clifford("s", (1,)), Clifford("swap", (0, 1)))
+    terms = tuple((float(rng.normal()), ((q, letter),)) for q in range(n) for letter in "XYZ")
+    hamiltonian = QubitHamiltonian(n_qubits=n, terms=terms, constant=0.7)
+    start = prepared_state(reference, preparation)
+    engine = StatevectorEngine(hamiltonian=hamiltonian, ansatz=ansatz, reference=start)
+    gates = qubit_gates(ansatz, angles, reference, preparation)
+    found, expected = final_state(gates, n), engine.state(angles)
+    overlap = np.vdot(expected, found)
+    assert np.abs(found - overlap / abs(overlap) * expected).max() < 1e-10  # double precision, up to a phase
+    energy = np.vdot(found, pauli_matrix(terms, n) @ found).real + 0.7
+    assert engine.energy(angles) == pytest.approx(energy, abs=1e-10)
+    assert qsim_qubit_energy(gates, hamiltonian) == pytest.approx(energy, abs=1e-5)  # single precision
+
+
+@pytest.mark.parametrize("reference", ["01", "+-", "-1", "0+", "10-", "+1+"])
+def test_references_are_product_states_qubit_zero_first(reference: str) -> None:
+    nothing = Ansatz(name="none", rotations=(), n_parameters=0)
+    expected = np.ones(1)
+    for letter in reference:
+        expected = np.kron(expected, SMALL[letter])
+    found = final_state(qubit_gates(nothing, np.zeros(0), reference), len(reference))
+    assert found == pytest.approx(expected, abs=1e-12)  # one or two gates a qubit
+
+
+PAIR_GATES = [  # letters of a sum on qubits 0 and 2 of three, and CX that its circuit takes
+    ("XX YY", 2), ("XX ZZ", 2), ("YY ZZ", 2), ("YY XX", 2), ("ZZ XX", 2), ("ZZ", 2), ("XX", 2), ("YY", 2),
+    ("XY", 2), ("XX YY ZZ", 4), ("XY YX", 4),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("letters", "cost"), PAIR_GATES)
+def test_couplings_of_a_pair_share_their_cx(letters: str, cost: int) -> None:
+    strings = [((0, pair[0]), (2, pair[1])) for pair in letters.split()]
+    generator = PauliSum(tuple((0.4 - 0.7 * k, string) for k, string in enumerate(strings)))
+    ansatz = Ansatz(name="one", rotations=(Rotation(generator, 0, 1.3),), n_parameters=1)
+    gates = qubit_gates(ansatz, np.array([0.9]), "000")
+    assert count_resources(gates).n_two_qubit_gates == cost
+    exact = scipy.linalg.expm(-1.3j * 0.9 * pauli_matrix(generator.terms, 3))
+    found = unitary(gates, 3)
+    phase = np.trace(exact.conj().T @ found) / 8
+    assert abs(phase) == pytest.approx(1.0, abs=1e-12)  # double precision, at most a dozen gates
+    assert np.abs(found - phase * exact).max() < 1e-12
+
+
+def test_longer_strings_take_a_ladder() -> None:
+    generator = PauliSum(((0.5, ((0, "X"), (1, "Z"), (2, "Y"))),))
+    ansatz = Ansatz(name="one", rotations=(Rotation(generator, 0),), n_parameters=1)
+    assert count_resources(qubit_gates(ansatz, np.array([0.9]), "000")).n_two_qubit_gates == 4
+    single = Ansatz(name="one", rotations=(Rotation(PauliSum(((0.5, ((1, "Y"),)),)), 0),), n_parameters=1)
+    assert qubit_gates(single, np.array([0.9]), "00") == [Gate("ry", (1,), 0.9)]
+    excited = Ansatz(name="one", rotations=(Rotation(Excitation((2,), (0,)), 0),), n_parameters=1)
+    with pytest.raises(ValueError, match="must be of qubits"):
+        qubit_gates(excited, np.array([0.9]), "000")
+
+
+def test_qasm_of_qubit_circuits_can_be_read() -> None:
+    from cirq.contrib.qasm_import import circuit_from_qasm
+
+    rotations = [Rotation(PauliSum(((0.5, ((q, letter),)),)), None, 0.3 + q) for q, letter in enumerate("XYZ")]
+    names = ["y", "z", "swap", "s", "sdg", "cz"]
+    cliffords = [Rotation(Clifford(name, (2, 0)[: CLIFFORD_QUBITS[name]]), None) for name in names]
+    ansatz = Ansatz(name="all", rotations=(*rotations, *cliffords), n_parameters=0)
+    gates = qubit_gates(ansatz, np.zeros(0), "+0-")
+    text = to_qasm(gates)
+    assert all(f"\n{name} q" in text for name in ("y", "z", "swap"))
+    read = circuit_from_qasm(text)
+    order = [cirq.NamedQubit(f"q_{k}") for k in range(3)]
+    state = cirq.Simulator(dtype=np.complex128).simulate(read, qubit_order=order).final_state_vector
+    assert np.abs(state - final_state(gates, 3)).max() < 1e-10  # double precision

@@ -3,21 +3,28 @@
 import re
 from pathlib import Path
 
+import cirq
 import numpy as np
 import openfermion
 import pytest
 from conftest import GEOMETRIES
 from dense_twin import anti_hermitian, dense_state, determinant, embed
 
+from vqe_prune.ansatz.layered import hardware_efficient
 from vqe_prune.ansatz.rotation import Ansatz, Excitation, Rotation
 from vqe_prune.chemistry import Molecule, solve_mean_field
 from vqe_prune.circuit import Gate, ansatz_gates, to_cirq
 from vqe_prune.config import parse_settings
 from vqe_prune.engine.determinants import Sector, interleaving_signs, occupation_strings
 from vqe_prune.engine.sector import SectorEngine
+from vqe_prune.engine.statevector import StatevectorEngine
+from vqe_prune.lattice import chain
+from vqe_prune.models import heisenberg
 from vqe_prune.molecule_input import read_geometry
 from vqe_prune.objective import sector_hamiltonian
+from vqe_prune.paulis import QubitHamiltonian, product_state
 from vqe_prune.problem import qubit_hamiltonian
+from vqe_prune.qubit_problem import model_problem
 
 
 def engine(molecular, *rotations: Rotation) -> SectorEngine:
@@ -124,6 +131,31 @@ def test_13_irreps_multiply_by_exclusive_or() -> None:
     ids = {name: symm.irrep_name2id("C2v", name) for name in ("A1", "A2", "B1", "B2")}
     assert ids["B1"] ^ ids["B2"] == ids["A2"]
     assert ids["A2"] ^ ids["B1"] == ids["B2"]
+
+
+def test_14_pauli_rotations_are_those_of_cirq() -> None:
+    ansatz = hardware_efficient(2, 1, blocks=("x",), entangler="zz")
+    angles = np.array([0.3, -0.7, 1.1])
+    circuit = cirq.Circuit(
+        cirq.rx(0.3).on(cirq.LineQubit(0)),
+        cirq.rx(-0.7).on(cirq.LineQubit(1)),
+        cirq.ZZPowGate(exponent=1.1 / np.pi, global_shift=-0.5).on(*cirq.LineQubit.range(2)),
+    )
+    nothing = QubitHamiltonian(n_qubits=2, terms=())
+    state = StatevectorEngine(hamiltonian=nothing, ansatz=ansatz).state(angles)
+    assert np.abs(state - circuit.final_state_vector(dtype=np.complex128)).max() < 1e-12
+
+
+def test_15_models_are_in_pauli_matrices() -> None:
+    """Two spins: J (XX + YY + ZZ) has the singlet at -3 J; with spins 1/2 it would be at -3/4 J."""
+    assert model_problem(heisenberg(chain(2), j=2.0)).energies["exact"] == pytest.approx(-6.0, abs=1e-12)
+
+
+def test_16_references_are_letters() -> None:
+    state = product_state("1+-0")
+    signs = {0b1000: 0.5, 0b1100: 0.5, 0b1010: -0.5, 0b1110: -0.5}
+    assert [state[k].real for k in signs] == pytest.approx(list(signs.values()))
+    assert np.linalg.norm(state) == pytest.approx(1.0)
 
 
 def test_every_line_has_its_test() -> None:

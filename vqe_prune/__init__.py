@@ -10,15 +10,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vqe_prune.ansatz.imported import ansatz_from_cirq, read_ansatz
+    from vqe_prune.ansatz.layered import hamiltonian_variational, hardware_efficient, qaoa
     from vqe_prune.ansatz.rotation import Ansatz, Excitation, Rotation
     from vqe_prune.ansatz.ucc import uccsd
+    from vqe_prune.automorphism import permutation_symmetries
     from vqe_prune.chemistry import Molecule
-    from vqe_prune.circuit import ansatz_gates, count_resources, to_cirq
+    from vqe_prune.circuit import ansatz_gates, count_resources, qubit_gates, to_cirq
     from vqe_prune.config import parse_settings
     from vqe_prune.electrons import Electrons
+    from vqe_prune.engine.statevector import StatevectorEngine
     from vqe_prune.errors import ConvergenceError, InputError
-    from vqe_prune.objective import EnergyObjective, Objective, sector_hamiltonian
+    from vqe_prune.lattice import Lattice, build_lattice, chain, lattice_from_bonds, lattice_from_graph, ring
+    from vqe_prune.models import SpinModel, fermi_hubbard, heisenberg, j1j2, read_pauli_sum, transverse_field_ising, xxz
+    from vqe_prune.objective import EnergyObjective, Objective, QubitEnergyObjective, sector_hamiltonian
     from vqe_prune.optimize import Optimum, minimize
+    from vqe_prune.paulis import Clifford, PauliSum, QubitHamiltonian, qubit_hamiltonian_of
     from vqe_prune.problem import (
         Problem,
         molecular_problem,
@@ -27,43 +34,86 @@ if TYPE_CHECKING:
         qubit_hamiltonian,
         taper,
     )
+    from vqe_prune.prune.eqntk import symmetric_passes
     from vqe_prune.prune.plan import PrunePlan, apply_plan
     from vqe_prune.prune.pruning import Limits, Pruning, prune_ansatz
+    from vqe_prune.qubit_problem import QubitProblem, model_problem, molecular_qubit_problem, pauli_problem
     from vqe_prune.report import Record, read_record
+    from vqe_prune.score.summary import AnsatzScores, score_ansatz
     from vqe_prune.study import run
+    from vqe_prune.symmetry import HamiltonianSymmetries, hamiltonian_symmetries
+    from vqe_prune.training import Training, TrainingStudy, train
 
 _HOMES = {
     "Ansatz": "ansatz.rotation",
+    "AnsatzScores": "score.summary",
+    "Clifford": "paulis",
     "ConvergenceError": "errors",
     "Electrons": "electrons",
     "EnergyObjective": "objective",
     "Excitation": "ansatz.rotation",
+    "HamiltonianSymmetries": "symmetry",
     "InputError": "errors",
+    "Lattice": "lattice",
     "Limits": "prune.pruning",
     "Molecule": "chemistry",
     "Objective": "objective",
     "Optimum": "optimize",
+    "PauliSum": "paulis",
     "Problem": "problem",
     "PrunePlan": "prune.plan",
     "Pruning": "prune.pruning",
+    "QubitEnergyObjective": "objective",
+    "QubitHamiltonian": "paulis",
+    "QubitProblem": "qubit_problem",
     "Record": "report",
     "Rotation": "ansatz.rotation",
+    "SpinModel": "models",
+    "StatevectorEngine": "engine.statevector",
+    "Training": "training",
+    "TrainingStudy": "training",
+    "ansatz_from_cirq": "ansatz.imported",
     "ansatz_gates": "circuit",
     "apply_plan": "prune.plan",
+    "build_lattice": "lattice",
+    "chain": "lattice",
     "count_resources": "circuit",
+    "fermi_hubbard": "models",
+    "hamiltonian_symmetries": "symmetry",
+    "hamiltonian_variational": "ansatz.layered",
+    "hardware_efficient": "ansatz.layered",
+    "heisenberg": "models",
+    "j1j2": "models",
+    "lattice_from_bonds": "lattice",
+    "lattice_from_graph": "lattice",
     "minimize": "optimize",
+    "model_problem": "qubit_problem",
     "molecular_problem": "problem",
+    "molecular_qubit_problem": "qubit_problem",
     "parse_settings": "config",
+    "pauli_problem": "qubit_problem",
+    "permutation_symmetries": "automorphism",
     "problem_from_fcidump": "problem",
     "problem_from_integrals": "problem",
     "prune_ansatz": "prune.pruning",
+    "qaoa": "ansatz.layered",
+    "qubit_gates": "circuit",
     "qubit_hamiltonian": "problem",
+    "qubit_hamiltonian_of": "paulis",
+    "read_ansatz": "ansatz.imported",
+    "read_pauli_sum": "models",
     "read_record": "report",
+    "ring": "lattice",
     "run": "study",
+    "score_ansatz": "score.summary",
     "sector_hamiltonian": "objective",
+    "symmetric_passes": "prune.eqntk",
     "taper": "problem",
     "to_cirq": "circuit",
+    "train": "training",
+    "transverse_field_ising": "models",
     "uccsd": "ansatz.ucc",
+    "xxz": "models",
 }
 
 __all__ = sorted(_HOMES)

@@ -271,7 +271,7 @@ def _check_rules(settings: Settings, given: set[str]) -> list[str]:
     on_qubits = _on_qubits(settings)
     rules = [rule for rule in settings.pruner.rules if rule != WITH_SYMMETRY]
     if not rules and "pruner.rules" not in given:
-        return ["eqntk"] if on_qubits else ["symmetry", "curvature"]
+        rules = ["eqntk"] if on_qubits else ["symmetry", "curvature"]
     for rule in rules:
         if rule not in RULES:
             raise InputError(f"unknown pruner {rule!r}{near_misses(rule, RULES)}")

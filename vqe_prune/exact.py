@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqe_prune.errors import ConvergenceError
-from vqe_prune.paulis import PauliString, QubitHamiltonian, State, string_masks
+from vqe_prune.paulis import PauliString, QubitHamiltonian, State, multiply_strings, string_masks
 
 DENSE_QUBITS = 8
 """Up to here the whole matrix is diagonalised, which finds every degenerate state at once."""
@@ -68,18 +68,23 @@ class QubitSector:
     def dimension(self, n_qubits: int) -> int:
         """Return the number of independent states: the trace of the projector.
 
-        Strings of Z restrict the basis states; any other string halves what is left, since it maps them in pairs.
+        Strings of Z restrict the basis states; any other string halves what is left, since it maps them in pairs. They
+        are multiplied with each other first, for a product such as XX YY = -ZZ is a string of Z.
         """
         index = np.arange(1 << n_qubits)
         kept = np.ones(len(index), dtype=bool) if self.allowed is None else self.allowed.copy()
-        halvings = 0
+        flips: dict[int, tuple[PauliString, int]] = {}
         for string, value in self.parities:
+            for highest, (other, its) in flips.items():
+                if string_masks(string, n_qubits)[0] >> highest & 1:
+                    phase, string = multiply_strings(string, other)
+                    value *= its * round(phase.real)
             x, z = string_masks(string, n_qubits)
             if x:
-                halvings += 1
+                flips[x.bit_length() - 1] = string, value
             else:
                 kept &= 1 - 2 * (np.bitwise_count(index & z).astype(np.int64) & 1) == value
-        return int(kept.sum()) >> halvings
+        return int(kept.sum()) >> len(flips)
 
 
 def apply_string(string: PauliString, psi: State, n_qubits: int) -> State:

@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vqe_prune.ansatz.rotation import Ansatz
 from vqe_prune.errors import InputError
@@ -47,6 +46,9 @@ from vqe_prune.symmetry import Sum
 
 LARGEST_SPACE = 1024
 """A space that is not closed at so many dimensions is not closed at all; the last pass must make a smaller one."""
+
+LARGEST_SQUARED = 16
+"""Of spaces up to this dimension the invariants of two copies are compared too: those have d_eff (d_eff + 1) / 2."""
 
 SAME_ENERGY = 1e-8
 """Difference of two exact energies that is rounding, times the sum of all coefficients."""
@@ -167,8 +169,8 @@ class _Test:
     def _reachable_overlap(self, ansatz: Ansatz, space: EffectiveSpace) -> float:
         """Largest |<ground|psi>|^2 that the weights in the irreducible parts of V* allow (ours).
 
-        V* may split into parts that no gate connects; each keeps the weight that the reference has in it. The parts
-        are the connected pieces of one random element of the gates' algebra in the eigenbasis of another one.
+        V* may split into parts that no gate connects; each keeps the weight that the reference has in it. So do the
+        parts of two copies of V*, which tell gates that cannot entangle from gates that can.
         """
         hamiltonian = self.problem.hamiltonian
         energies, vectors = np.linalg.eigh(project_sum(hamiltonian.terms, space))
@@ -177,21 +179,27 @@ class _Test:
         ground = level @ (level.conj().T @ reference)
         if np.linalg.norm(ground) < 1e-9:
             return 0.0
-        parts, basis = _irreducible_parts(ansatz, space)
-        weights = [np.abs(basis.conj().T @ state) ** 2 for state in (reference, ground / np.linalg.norm(ground))]
-        sums = [np.bincount(parts, weights=weight) for weight in weights]
-        return float(np.sum(np.sqrt(sums[0] * sums[1])) ** 2)
+        ground /= np.linalg.norm(ground)
+        generators = [project_sum(terms, space) for terms in independent_generators(ansatz)]
+        unitaries = [space.basis.conj() @ apply_gates(gates, space.basis).T for gates in fixed_gates(ansatz)[1]]
+        overlap = _allowed_overlap(reference, ground, generators, unitaries)
+        if level.shape[1] > 1 or space.dimension > LARGEST_SQUARED:
+            return overlap  # of a degenerate level another state may be the one in reach
+        states, generators, unitaries = _two_copies([reference, ground], generators, unitaries)
+        return min(overlap, float(np.sqrt(_allowed_overlap(states[0], states[1], generators, unitaries))))
 
 
-def _irreducible_parts(ansatz: Ansatz, space: EffectiveSpace) -> tuple[NDArray[np.int64], State]:
-    """Part of each of d_eff orthonormal vectors, shape (d_eff,), and the vectors as columns in the space's basis."""
+def _allowed_overlap(reference: State, ground: State, generators: list[State], unitaries: list[State]) -> float:
+    """Largest |<ground|psi>|^2 of states with the reference's weights in the irreducible parts of the gates' algebra.
+
+    The parts are the connected pieces of one random element of the algebra in the eigenbasis of another one.
+    """
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import connected_components
 
     rng = np.random.default_rng(0)
-    matrices = [project_sum(terms, space) for terms in independent_generators(ansatz)]
-    for gates in fixed_gates(ansatz)[1]:
-        unitary = space.basis.conj() @ apply_gates(gates, space.basis).T
+    matrices = list(generators)
+    for unitary in unitaries:
         matrices += [unitary + unitary.conj().T, 1.0j * (unitary - unitary.conj().T)]
 
     def random_element() -> State:
@@ -201,7 +209,26 @@ def _irreducible_parts(ansatz: Ansatz, space: EffectiveSpace) -> tuple[NDArray[n
     _, basis = np.linalg.eigh(random_element())
     other = np.abs(basis.conj().T @ random_element() @ basis)
     _, parts = connected_components(csr_array(other > 1e-9 * other.max()), directed=False)
-    return np.asarray(parts, dtype=np.int64), basis
+    sums = [np.bincount(parts, weights=np.abs(basis.conj().T @ state) ** 2) for state in (reference, ground)]
+    return float(np.sum(np.sqrt(sums[0] * sums[1])) ** 2)
+
+
+def _two_copies(
+    states: list[State], generators: list[State], unitaries: list[State]
+) -> tuple[list[State], list[State], list[State]]:
+    """States, generators and unitaries on the symmetric half of two copies of their space."""
+    d = len(states[0])
+    first, second = np.triu_indices(d)
+    scale = np.where(first == second, 0.5, 0.5**0.5)  # (e_i e_j + e_j e_i) / sqrt 2, and e_i e_i
+    rows = np.zeros((len(first), d, d))
+    np.add.at(rows, (np.arange(len(first)), first, second), scale)
+    np.add.at(rows, (np.arange(len(first)), second, first), scale)
+    half = rows.reshape(-1, d * d).astype(np.complex128)
+    return (
+        [half @ np.kron(state, state) for state in states],
+        [2.0 * half @ np.kron(generator, np.eye(d)) @ half.T for generator in generators],
+        [half @ np.kron(unitary, unitary) @ half.T for unitary in unitaries],
+    )
 
 
 def _gate_passes(test: _Test, ansatz: Ansatz) -> tuple[list[SymmetricPass], list[str]]:

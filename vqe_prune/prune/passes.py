@@ -23,8 +23,15 @@ from vqe_prune.symmetry import Sum, sum_label
 MOST_ELEMENTS = 20_000
 """Of larger permutation groups the generators alone are used."""
 
+SPARE_PARAMETERS = 4 / 3
+"""Parameters that the depth pass keeps for each direction (ours): with one a part of the trainings of Ising rings get
+stuck, with a third more none does."""
+
 RANK_SEEDS = (0, 1, 2)
 """Random angles at which Fisher ranks are taken; the largest counts."""
+
+FEWEST_LAYERS = 2
+"""One layer may have the full Fisher rank and still miss the ground state (LiH, two electrons in three orbitals)."""
 
 
 def broken_symmetry(generator: Generator, symmetries: Sequence[Sum]) -> Sum | None:
@@ -250,7 +257,8 @@ def depth_plan(problem: QubitProblem, ansatz: Ansatz) -> tuple[PrunePlan, str]:
     layers = layers_of(ansatz)
     count = max(layers) + 1
     full = largest_rank(problem, ansatz)
-    enough = next((p for p in range(1, count) if _is_enough(problem, _first_layers(ansatz, p), full)), count)
+    first = next((p for p in range(1, count) if _is_enough(problem, _first_layers(ansatz, p), full)), count)
+    enough = first if first == count else max(first, FEWEST_LAYERS)
     decisions = []
     for layer in layers:
         if layer < enough:
@@ -259,7 +267,7 @@ def depth_plan(problem: QubitProblem, ansatz: Ansatz) -> tuple[PrunePlan, str]:
             reason = f"layers after {enough} add no direction: the Fisher rank stays {full}"
             decisions.append(Decision(action=Action.DROP, reason=reason))
     note = ""
-    if enough == count:
+    if first == count:
         note = (
             f"the ansatz may not be over-parameterised: its last layer still adds directions (Fisher rank {full}); "
             f"training may end in local minima, more ansatz.layers help"
@@ -268,8 +276,8 @@ def depth_plan(problem: QubitProblem, ansatz: Ansatz) -> tuple[PrunePlan, str]:
 
 
 def _is_enough(problem: QubitProblem, ansatz: Ansatz, rank: int) -> bool:
-    """Whether an ansatz has that Fisher rank and more parameters than that, so that none of them is critical."""
-    return ansatz.n_parameters > rank and largest_rank(problem, ansatz) == rank
+    """Whether an ansatz has that Fisher rank, and so many more parameters that training does not get stuck."""
+    return ansatz.n_parameters >= SPARE_PARAMETERS * rank and largest_rank(problem, ansatz) == rank
 
 
 def _first_layers(ansatz: Ansatz, count: int) -> Ansatz:

@@ -23,16 +23,25 @@ SCORE_WIDTHS = (12, 11, 10, 11, 12, 13, 14, 16)
 TRAINING_WIDTHS = (12, 11, 8, 9, 17, 23, 19)
 
 
+ROUNDING = 1e-12
+"""Smaller differences of energies are rounding."""
+
+
 def error_unit(unit: str = HARTREE) -> tuple[float, str]:
     """Return what errors are multiplied by and called where energies are in `unit`: 1000 and mHa for hartree."""
     return (1e3, "mHa") if unit == HARTREE else (1.0, unit)
 
 
 def format_error(value: float | None, unit: str = HARTREE) -> str:
-    """Return an energy difference without its unit: mHa with 4 decimals for hartree, else 4 digits in `unit` itself."""
+    """Return an energy difference without its unit: mHa with 4 decimals for hartree, else 4 digits in `unit` itself.
+
+    Rounding leaves about 1e-14 of an energy of ten, which is not worth digits.
+    """
     if unit == HARTREE:
         return millihartree(value)
-    return "" if value is None else f"{value or 0.0:.3e}"
+    if value is None:
+        return ""
+    return f"{value:.3e}" if abs(value) >= ROUNDING else "<1e-12" if value else "0"
 
 
 def millihartree(value: float | None, digits: int = 4) -> str:
@@ -148,7 +157,7 @@ def training_rows(stages: Sequence[Mapping[str, Any]], unit: str = HARTREE) -> l
         steps = "-"
         if training["steps_quartiles"] is not None:
             low, median, high = training["steps_quartiles"]
-            steps = f"{median:.6g} ({low:.6g} to {high:.6g})"
+            steps = f"{median:.0f} ({low:.0f} to {high:.0f})"
         rows.append(
             [
                 str(stage["name"]),
