@@ -15,14 +15,15 @@ from cases import parse_arguments, show
 
 from vqe_prune.ansatz.layered import connected_pairs, hamiltonian_variational, hardware_efficient
 from vqe_prune.ansatz.rotation import Ansatz
-from vqe_prune.lattice import chain, ring
+from vqe_prune.automorphism import permutation_symmetries
+from vqe_prune.lattice import chain, kagome, lattice_from_bonds, ring
 from vqe_prune.models import transverse_field_ising
 from vqe_prune.objective import QubitEnergyObjective
 from vqe_prune.prune.eqntk import symmetric_passes
 from vqe_prune.prune.passes import spatial_plan
 from vqe_prune.prune.plan import apply_plan
 from vqe_prune.qubit_problem import QubitProblem, model_problem
-from vqe_prune.score.kernel import mean_qntk
+from vqe_prune.score.kernel import gradient_variance, mean_qntk, plateau_exponent
 from vqe_prune.score.lie import lie_algebra_dimension
 from vqe_prune.score.space import effective_space
 from vqe_prune.score.summary import score_ansatz
@@ -182,13 +183,57 @@ def thresholds() -> tuple[list[dict[str, Any]], bool]:
     return rows, good
 
 
+def plateaus() -> tuple[list[dict[str, Any]], bool]:
+    """Return the gradient variance from 4 to 10 qubits with 2 n layers, and whether only the full ansatz falls fast."""
+    rows, exponents = [], []
+    for name in ("full", "tied"):
+        variances, sizes = [], (4, 6, 8, 10)
+        for n in sizes:
+            problem, layers = ising("ring", n), 2 * n
+            if name == "full":
+                ansatz = full_ansatz("ring", n, layers)
+            else:
+                ansatz = hamiltonian_variational(problem.hamiltonian, layers, problem.reference)
+            objective = QubitEnergyObjective(problem.hamiltonian, ansatz, problem.reference_state)
+            variances.append(float(gradient_variance(objective, samples=100, seed=0).mean()))
+        exponents.append(plateau_exponent(sizes, variances))
+        row: dict[str, Any] = {"case": name, "exponent": exponents[-1]}
+        rows.append({**row, **{f"variance_{n}": value for n, value in zip(sizes, variances, strict=True)}})
+    return rows, exponents[0] > 0.3 and exponents[1] < 0.1
+
+
+def detections() -> tuple[list[dict[str, Any]], bool]:
+    """Return the permutations found for a kagome patch, weighted rings and a random graph, and whether they are right.
+
+    A ring of 8 has the dihedral group of 16 elements, with alternating weights 8 of them; random weights have none. The
+    open kagome patch of 12 sites keeps its two mirrors.
+    """
+    rng = np.random.default_rng(0)
+    pairs = [(i, j, float(rng.normal())) for i in range(10) for j in range(i) if rng.random() < 0.4]
+    alternating = [[k, (k + 1) % 8, 1.0 + k % 2] for k in range(8)]
+    cases = {
+        "kagome 2x2 open": (kagome(2, 2), 4),
+        "ring 8": (ring(8), 16),
+        "ring 8, alternating weights": (lattice_from_bonds(alternating), 8),
+        "random weights on 10 sites": (lattice_from_bonds([list(pair) for pair in pairs]), 1),
+    }
+    rows, good = [], True
+    for name, (lattice, order) in cases.items():
+        group = permutation_symmetries(transverse_field_ising(lattice).hamiltonian, method="pure")
+        right = group.order == order
+        good &= right
+        rows.append({"case": name, "sites": lattice.n_sites, "order": group.order, "orbits": len(group.orbits)})
+        rows[-1]["as_expected"] = right
+    return rows, good
+
+
 def main() -> int:
     """Print the tables; the status says whether every number is the expected one."""
     arguments = parse_arguments(__doc__, "--quick")
     sizes = (6,) if arguments.quick else (6, 8, 10, 12)
-    parts = [dimensions, kernels, *((lambda n=n: stages(n)) for n in sizes)]
+    parts = [detections, dimensions, kernels, *((lambda n=n: stages(n)) for n in sizes)]
     if not arguments.quick:
-        parts.append(thresholds)
+        parts += [plateaus, thresholds]
     status = 0
     for part in parts:
         rows, good = part()

@@ -17,7 +17,8 @@ ORDER = [
     "score.curvature", "score.information", "score.space", "score.lie", "score.kernel", "score.summary",
     "prune.plan", "prune.symmetry", "prune.curvature", "prune.elimination", "prune.controls", "prune.certificate",
     "prune.journal", "prune.passes", "prune.eqntk", "prune.pruning",
-    "circuit", "engine.qsim", "report.record", "report.table", "report.pictures", "report.page", "report", "journal",
+    "circuit", "engine.qsim", "report.record", "report.table", "report.pictures", "report.score_pictures",
+    "report.page", "report", "journal",
     "config", "inputs", "results", "study", "__main__",
 ]  # fmt: skip
 

@@ -127,6 +127,8 @@ def test_hva_of_the_ising_model_has_two_groups_and_begins_with_what_moves_the_re
     assert coefficients == {0.5}  # each group is scaled to a largest coefficient 1, and halved like RX
     assert letters(hamiltonian_variational(hamiltonian, 1, "010010")) == ["X"] * 6 + ["ZZ"] * 6
     assert letters(hamiltonian_variational(hamiltonian, 1)) == ["ZZ"] * 6 + ["X"] * 6
+    moving = QubitHamiltonian(n_qubits=2, terms=((1.0, ((0, "Y"), (1, "Y"))), (0.3, ((0, "Z"),)), (0.3, ((1, "Z"),))))
+    assert letters(hamiltonian_variational(moving, 1, "++")) == ["YY", "Z", "Z"]  # Y turns |+>, it is no phase
 
 
 @pytest.mark.parametrize(("lattice", "groups"), [(lat.chain(6), 2), (lat.ring(6), 2), (lat.ring(5), 3)])

@@ -28,9 +28,8 @@ from vqe_prune.report.pictures import (
     energy_picture,
     pack,
     path_picture,
-    scores_picture,
-    training_picture,
 )
+from vqe_prune.report.score_pictures import kernel_picture, scores_picture, training_picture
 from vqe_prune.report.table import format_plan, format_stages, millihartree
 
 STAGE = {
@@ -312,7 +311,7 @@ def test_the_page_of_a_spin_model_has_its_scores_and_its_training(tmp_path) -> N
     parser = Balanced()
     parser.feed(text)
     assert parser.open == [] and parser.fetched == []
-    assert parser.tags.count("svg") == 5
+    assert parser.tags.count("svg") == 6
     for part in ("Symmetries", "<li>8 permutations of &lt;qubits&gt;</li>", "Scores", "Training", "q3 |+&gt;"):
         assert part in text
     assert "energy / J" in text and "5.120e-02 ± 3.1e-03" in text and "&gt;= 1024" in text
@@ -326,7 +325,8 @@ def test_pictures_of_nothing_and_of_too_much() -> None:
     assert "59560 more gates not drawn" in circuit_picture(EXCITATIONS * 29_800, ORBITALS)
     points = [{"n_parameters": 1, "n_rotations": 1, "error": -1e-15}]
     assert re.match(r"<svg ", path_picture(points, None, None))
-    assert scores_picture([STAGE]) == training_picture([STAGE]) == ""
+    assert scores_picture([STAGE]) == training_picture([STAGE]) == kernel_picture([STAGE]) == ""
+    assert re.match(r"<svg ", kernel_picture([{**STAGE, "scores": {"qntk": 0.1, "haar_eqntk": None}}]))
     assert re.match(r"<svg ", scores_picture([{**STAGE, "scores": {"fisher_spectrum": [0.0], "fisher_rank": 0}}]))
 
 

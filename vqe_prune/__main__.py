@@ -77,6 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # PySCF's idle threads would spin on a busy machine
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's would too: some 100 times slower beside other work
     arguments = list(sys.argv[1:] if argv is None else argv)
     if {"-h", "--help"} & set(arguments):
         print(USAGE.format(**_choices()))

@@ -40,6 +40,8 @@ LATTICES = ("ring", "chain", "ladder", "square", "triangular", "kagome")
 LAYERED = {"hardware_efficient": 12, "hva": 8, "qaoa": 8}
 """Ansätze made of layers, and how many by default."""
 
+MOST_LAYERS = 5_000
+
 GROUPS = {"molecule": "name", "model": "name", "ansatz": "name", "pruner": "rules"}
 """Short forms: ``pruner=curvature`` sets ``pruner.rules``, for excitations to [symmetry,curvature]; lists stay."""
 
@@ -259,6 +261,8 @@ def _check(settings: Settings, given: set[str]) -> None:
     for key, value in positive.items():
         if not (math.isfinite(value) and value > 0):
             raise InputError(f"{key}={value} must be above 0")
+    if settings.output_dir == "":
+        raise InputError("output_dir= is empty; give a folder, or leave it out")
     if settings.seed < 0:
         raise InputError(f"seed={settings.seed} must be 0 or more")
     space = settings.molecule.active_space
@@ -312,6 +316,10 @@ def _check_ansatz(settings: Settings, given: set[str]) -> None:
             raise InputError(f"unknown ansatz.{key}={value}{near_misses(value, known)}")
     if settings.ansatz.layers is not None and settings.ansatz.layers < 1:
         raise InputError(f"ansatz.layers={settings.ansatz.layers} must be at least 1")
+    if settings.ansatz.layers is not None and settings.ansatz.layers > MOST_LAYERS:
+        raise InputError(
+            f"ansatz.layers={settings.ansatz.layers} is more than {MOST_LAYERS}: a step would take seconds"
+        )
     trained = sorted(key for key in given if key.startswith("training."))
     if trained and not _on_qubits(settings):
         raise InputError(f"{trained[0]} has no effect with ansatz=uccsd, which starts from zero angles; leave it out")
@@ -336,6 +344,10 @@ def _check_model(settings: Settings, given: set[str]) -> None:
             raise InputError(f"{useless[0]} has no effect with a Pauli sum from a file; leave it out")
         return
     special = {key for keys in MODELS.values() for key in keys}
+    if "model.reference" in given and not model.reference:
+        raise InputError("model.reference= is empty; give 0, 1, + or - for each qubit, or leave it out")
+    if "model.periodic" in given and (model.lattice or "ring") in LATTICES[:3]:
+        raise InputError("model.periodic has no effect on a ring, chain or ladder; choose model.lattice=ring or chain")
     for key in sorted(special - set(MODELS[model.name])):
         if f"model.{key}" in given:
             own = ", ".join(f"model.{name}" for name in MODELS[model.name])

@@ -48,13 +48,26 @@ def set_up(settings: Settings, say: Callable[[str], None]) -> tuple[Problem | Qu
     if settings.model.name is None:
         molecule = read_molecule(settings.molecule)
         say(f"{molecule.name} in {molecule.basis}: mean field, reference energies, exact energy ...")
-        problem = molecular_problem(molecule, exact=settings.exact)
+        problem = molecular_problem(molecule, exact=settings.exact and not settings.on_qubits)
         if settings.on_qubits:
-            _check_qubits(problem.n_qubits, f"{molecule.name} in {molecule.basis}", "molecule.active_space")
-            problem = molecular_qubit_problem(problem, exact=settings.exact)
-    else:
-        problem = _model(settings, say)
-    return problem, _ansatz(settings, problem)
+            return _molecule_on_qubits(settings, problem, say)
+        return problem, _ansatz(settings, problem)
+    problem = _model(settings, exact=False)
+    ansatz = _ansatz(settings, problem)  # what is wrong with it is said before the long part
+    _announce(problem.name, problem.n_qubits, settings.exact, say)
+    return _model(settings, exact=settings.exact), ansatz
+
+
+def _molecule_on_qubits(
+    settings: Settings, problem: Problem, say: Callable[[str], None]
+) -> tuple[QubitProblem, Ansatz]:
+    """Put a molecule on qubits; its exact energy is then found there, in the sector of its electrons."""
+    name = f"{problem.name} in {settings.molecule.basis}"
+    _check_qubits(problem.n_qubits, name, "molecule.active_space")
+    ansatz = _ansatz(settings, molecular_qubit_problem(problem, exact=False))
+    if problem.n_qubits >= LONG_LANCZOS_QUBITS:
+        _announce(name, problem.n_qubits, settings.exact, say)
+    return molecular_qubit_problem(problem, exact=settings.exact), ansatz
 
 
 def read_molecule(chosen: MoleculeSettings) -> Molecule:
@@ -70,20 +83,17 @@ def read_molecule(chosen: MoleculeSettings) -> Molecule:
     )
 
 
-def _model(settings: Settings, say: Callable[[str], None]) -> QubitProblem:
+def _model(settings: Settings, exact: bool) -> QubitProblem:
     chosen = settings.model
     assert chosen.name is not None
     if chosen.name not in MODELS:
         hamiltonian = read_pauli_sum(Path(chosen.name))
         _check_qubits(hamiltonian.n_qubits, chosen.name, "a smaller sum")
-        _announce(chosen.name, hamiltonian.n_qubits, settings.exact, say)
-        name = Path(chosen.name).stem
-        return pauli_problem(hamiltonian, reference=chosen.reference, name=name, exact=settings.exact)
+        return pauli_problem(hamiltonian, reference=chosen.reference, name=Path(chosen.name).stem, exact=exact)
     model = build_model(chosen)
-    n_qubits = model.hamiltonian.n_qubits
-    _check_qubits(n_qubits, f"{model.name}-{model.lattice.name}", "a smaller model.n or model.shape")
-    _announce(f"{model.name}-{model.lattice.name}", n_qubits, settings.exact, say)
-    return model_problem(model, reference=chosen.reference, exact=settings.exact)
+    name = f"{model.name}-{model.lattice.name}"
+    _check_qubits(model.hamiltonian.n_qubits, name, "a smaller model.n or model.shape")
+    return model_problem(model, reference=chosen.reference, exact=exact)
 
 
 def build_model(chosen: ModelSettings) -> SpinModel:

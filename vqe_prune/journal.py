@@ -64,6 +64,7 @@ class TraceJournal(Journal):
     def note(self, stage: str, content: dict[str, Any]) -> None:
         """Trace a stage's training and scores."""
         self._trace.add("noted", stage=stage, content=content)
+        self._began = time.monotonic()  # steps of the optimiser that follows are timed from here
 
     def path(self, rule: str) -> list[PathPoint]:
         """Return the points of a rule's path from the trace."""

@@ -153,8 +153,18 @@ def check_ansatz(problem: Problem, ansatz: Ansatz) -> None:
             )
 
 
+MOST_ROTATIONS = 100_000
+"""Longer ansätze are refused: every step would take seconds."""
+
+
 def check_qubit_ansatz(problem: QubitProblem, ansatz: Ansatz) -> None:
-    """Raise InputError where an ansatz is not one of the problem's qubits."""
+    """Raise InputError where an ansatz is not one of the problem's qubits, has nothing to turn, or is too long."""
+    if ansatz.n_parameters == 0:
+        raise InputError(f"ansatz {ansatz.name} has no parameter: there is nothing to optimise")
+    if len(ansatz.rotations) > MOST_ROTATIONS:
+        raise InputError(
+            f"ansatz {ansatz.name} has {len(ansatz.rotations)} gates, more than {MOST_ROTATIONS}; try fewer layers"
+        )
     for index, rotation in enumerate(ansatz.rotations):
         generator = rotation.generator
         if isinstance(generator, Excitation):

@@ -26,6 +26,9 @@ PauliString = tuple[tuple[int, str], ...]
 NEGLIGIBLE = 1e-12
 """Coefficients and imaginary parts below this are rounding of a mapping, not physics."""
 
+LARGEST_COEFFICIENT = 1e12
+"""Larger coefficients leave no digits for what they are added to."""
+
 CLIFFORD_QUBITS = {"h": 1, "s": 1, "sdg": 1, "x": 1, "y": 1, "z": 1, "cx": 2, "cz": 2, "swap": 2}
 """How many qubits each Clifford gate acts on."""
 
@@ -277,6 +280,11 @@ def qubit_hamiltonian_of(terms: Mapping[PauliString, complex], n_qubits: int | N
         value = complex(coefficient)
         if not math.isfinite(abs(value)):
             raise InputError(f"the coefficient of {string_label(string)} is not finite: {coefficient}")
+        if abs(value) > LARGEST_COEFFICIENT:
+            raise InputError(
+                f"the coefficient of {string_label(string)} is {coefficient:.3g}, more than {LARGEST_COEFFICIENT:.0e}: "
+                f"give the Hamiltonian in units of its largest coupling"
+            )
         if abs(value.imag) > NEGLIGIBLE:
             raise InputError(f"the coefficient of {string_label(string)} must be real, but it is {coefficient}")
         if not string:

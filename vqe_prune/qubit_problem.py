@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from vqe_prune.errors import InputError
+from vqe_prune.errors import InputError, shortened
 from vqe_prune.exact import GroundLevel, QubitSector, apply_string, ground_level
 from vqe_prune.lattice import Lattice
 from vqe_prune.models import SpinModel
@@ -43,7 +43,7 @@ class QubitProblem:
         preparation: Clifford gates after it that belong to the reference, such as those that make singlet pairs.
         symmetries: What the Hamiltonian commutes with.
         energies: ``hf``, ``mp2``, ``ccsd``, ``exact`` and ``reference``, None where not computed; ``exact`` is the
-            lowest energy in the symmetry sector of the reference.
+            lowest energy of all, with electrons the lowest one in the symmetry sector of the reference.
         floor: Lowest energy of any state, None where not computed; no energy may be below it.
         degeneracy: Number of states of the exact level, None where not computed.
         sector_dimension: Number of independent states in the reference's symmetry sector.
@@ -72,6 +72,12 @@ class QubitProblem:
     def n_qubits(self) -> int:
         """Number of qubits."""
         return self.hamiltonian.n_qubits
+
+    @property
+    def reference_label(self) -> str:
+        """The reference in words."""
+        pairs = [f"{gate.qubits[0]}-{gate.qubits[1]}" for gate in self.preparation]
+        return f"|{self.reference}>" if not pairs else f"singlet pairs {', '.join(pairs)}"
 
     @cached_property
     def reference_state(self) -> State:
@@ -213,8 +219,12 @@ def _assemble(
     warnings: tuple[str, ...] = (),
 ) -> QubitProblem:
     n = hamiltonian.n_qubits
+    if not hamiltonian.terms:
+        raise InputError(f"{name}: every coupling is zero, so that every state is a ground state; set one of them")
     if len(reference) != n or set(reference) - set(PRODUCT_STATES):
-        raise InputError(f"reference {reference!r} must be {n} letters out of 0, 1, + and -, one for each qubit")
+        raise InputError(
+            f"reference {shortened(reference)!r} must be {n} letters out of 0, 1, + and -, one for each qubit"
+        )
     state = prepared_state(reference, preparation)
     energies: dict[str, float | None] = {"hf": None, "mp2": None, "ccsd": None, **(known or {}), "exact": None}
     energies["reference"] = float(np.vdot(state, hamiltonian.apply(state)).real) + hamiltonian.constant
@@ -227,8 +237,9 @@ def _assemble(
     elif exact:
         floor = ground_level(hamiltonian)
         inside = _level_inside(hamiltonian, sector, floor)
-        energies["exact"] = inside.energy
         notes += _sector_warnings(hamiltonian, symmetries, state, floor, inside, broken, unit)
+        inside = floor if n_electrons is None else inside
+        energies["exact"] = inside.energy
     return QubitProblem(
         name=name,
         hamiltonian=hamiltonian,
@@ -304,19 +315,18 @@ def _sector_warnings(
         )
     if inside.energy - floor.energy > same:
         notes.append(
-            f"the reference is outside the sector of the lowest state: energies are counted from the lowest one in "
-            f"its own sector, {inside.energy:.8f} {unit}, which is {inside.energy - floor.energy:.6f} above; choose "
-            f"another reference to go there"
+            f"the reference is outside the sector of the lowest state: gates that keep the symmetries stop at "
+            f"{inside.energy:.8f} {unit}, {inside.energy - floor.energy:.6f} above it; choose another reference"
         )
     if broken:
         notes.append(
-            f"the reference breaks a symmetry of the Hamiltonian ({', '.join(broken)}): gates that keep the symmetry "
-            f"cannot mend that and stop above the ground state; choose a reference with a definite value of it"
+            f"the reference breaks a symmetry of the Hamiltonian ({', '.join(dict.fromkeys(broken))}): gates that keep "
+            f"it keep the mixture as well and may stop above the ground state; choose a reference with a definite value"
         )
     elif symmetries.su2 and not _has_total_spin(state, inside, hamiltonian.n_qubits):
         notes.append(
-            "the reference mixes total spins: gates that conserve spin cannot mend that and stop above the ground "
-            "state; the default reference of singlet pairs does not"
+            "the reference mixes total spins: gates that conserve spin keep the mixture and may stop above the ground "
+            "state; the default reference of singlet pairs does not mix them"
         )
     return notes
 

@@ -92,6 +92,7 @@ def _compute(
     journal.say(report.format_energies(problem.energies, problem.name, unit))
     if isinstance(problem, QubitProblem):
         journal.say("Symmetries: " + "; ".join(problem.symmetries.describe()))
+        journal.say(f"Reference: {problem.reference_label}")
     mark = time.perf_counter()
     limits = Limits(
         tolerance=settings.pruner.tolerance,

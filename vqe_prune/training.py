@@ -94,7 +94,8 @@ class TrainingStudy:
     @property
     def successes(self) -> list[int]:
         """Steps to the threshold of every run that reached it, fewest first."""
-        steps = [run.steps_to(self.exact + self.threshold) for run in self.runs]
+        ends = [run for run in self.runs if run.values[-1] > self.exact - self.threshold]  # lower is another sector
+        steps = [run.steps_to(self.exact + self.threshold) for run in ends]
         return sorted(step for step in steps if step is not None)
 
     @property
@@ -105,7 +106,7 @@ class TrainingStudy:
     def as_row(self) -> dict[str, Any]:
         """Return what a record holds: success, quartiles of steps and errors, and the curve of errors."""
         steps, errors = self.quartiles()
-        low, median, high = (np.maximum(row, 0.0).tolist() for row in errors)
+        low, median, high = (row.tolist() for row in errors)
         reached = self.successes
         return {
             "method": self.method,
@@ -113,7 +114,7 @@ class TrainingStudy:
             "threshold": self.threshold,
             "n_successes": len(reached),
             "steps_quartiles": [float(q) for q in np.quantile(reached, QUARTILES)] if reached else None,
-            "error_quartiles": [max(float(q), 0.0) for q in np.quantile(self.final_errors, QUARTILES)],
+            "error_quartiles": [float(q) for q in np.quantile(self.final_errors, QUARTILES)],
             "curve": {"steps": steps.tolist(), "low": low, "median": median, "high": high},
         }
 
@@ -206,7 +207,7 @@ class _Task:
         optimum = minimize(
             objective,
             start,
-            gradient_tolerance=1e-9,
+            gradient_tolerance=1e-7,
             max_steps=self.steps,
             progress=lambda step, value, angles: values.append(value),
         )

@@ -31,21 +31,18 @@ from vqe_prune.prune.passes import (
 )
 from vqe_prune.prune.plan import Action, PrunePlan, apply_plan, chain
 from vqe_prune.qubit_problem import QubitProblem
-from vqe_prune.score.kernel import haar_gradient_square
+from vqe_prune.score.kernel import haar_gradient_of, projected_traces
 from vqe_prune.score.lie import cliffords_first
 from vqe_prune.score.space import (
     EffectiveSpace,
     apply_gates,
-    effective_space,
     fixed_gates,
     independent_generators,
     prepared_reference,
     project_sum,
 )
+from vqe_prune.score.summary import space_of
 from vqe_prune.symmetry import Sum
-
-LARGEST_SPACE = 1024
-"""A space that is not closed at so many dimensions is not closed at all; the last pass must make a smaller one."""
 
 LARGEST_SQUARED = 16
 """Of spaces up to this dimension the invariants of two copies are compared too: those have d_eff (d_eff + 1) / 2."""
@@ -136,8 +133,7 @@ class _Test:
         return self.space(self.before)
 
     def space(self, ansatz: Ansatz) -> EffectiveSpace:
-        reference = self.problem.reference_state
-        return effective_space(self.problem.hamiltonian, cliffords_first(ansatz), reference, limit=LARGEST_SPACE)
+        return space_of(self.problem, ansatz)
 
     def judge(self, ansatz: Ansatz, *, final: bool = False) -> _Verdict:
         """Judge an ansatz; spaces too large to close pass unless it is the `final` one, which must be certain."""
@@ -146,7 +142,7 @@ class _Test:
         ansatz = cliffords_first(ansatz)
         space = self.space(ansatz)
         if not space.whole:
-            reason = f"the space of the pruned ansatz has more than {LARGEST_SPACE} dimensions, too many to check"
+            reason = f"the space of the pruned ansatz has {space.dimension} dimensions or more, too many to check"
             return _Verdict(accepted=not final, reason=reason)
         exact = self.problem.energies["exact"] or 0.0
         missing = space.ground_energy - exact
@@ -274,12 +270,12 @@ def _gate_scores(test: _Test, ansatz: Ansatz) -> list[float | None]:
     space = test.space_before
     if not space.whole or space.dimension < 2 or fixed_gates(ansatz)[1]:
         return [None] * len(ansatz.rotations)
-    observable = project_sum(test.problem.hamiltonian.terms, space)
+    observable = projected_traces(test.problem.hamiltonian.terms, space)
     known: dict[Hashable, float | None] = {}
     for rotation in ansatz.rotations:
         key, generator = gate_key(rotation.generator), rotation.generator
         if key not in known:
-            turns = isinstance(generator, PauliSum) and rotation.parameter is not None
-            matrix = project_sum(generator.terms, space) if turns and isinstance(generator, PauliSum) else None
-            known[key] = None if matrix is None else haar_gradient_square(matrix, observable)
+            known[key] = None
+            if isinstance(generator, PauliSum) and rotation.parameter is not None:
+                known[key] = haar_gradient_of(projected_traces(generator.terms, space), observable, space)
     return [known[gate_key(rotation.generator)] for rotation in ansatz.rotations]

@@ -79,7 +79,8 @@ def system_plan(symmetries: Sequence[Sum], ansatz: Ansatz, scores: Sequence[floa
     for rotation, score in zip(ansatz.rotations, scores, strict=True):
         broken = None if isinstance(rotation.generator, Clifford) else broken_symmetry(rotation.generator, symmetries)
         if broken is None:
-            decisions.append(Decision(action=Action.KEEP, reason="", score=score))
+            reason = "keeps every symmetry of the register" if symmetries else ""
+            decisions.append(Decision(action=Action.KEEP, reason=reason, score=score))
         else:
             reason = f"does not commute with {sum_label(broken)}"
             decisions.append(Decision(action=Action.DROP, reason=reason, score=score))
@@ -146,7 +147,7 @@ def structure_plan(problem: QubitProblem, ansatz: Ansatz, symmetries: Sequence[S
             reason = f"{kind} becomes the Hamiltonian's coupling of its qubits, {coupling.label}"
             decisions.append(Decision(action=Action.REPLACE, reason=reason, replacement=coupling))
         elif occurs:
-            decisions.append(Decision(action=Action.KEEP, reason=""))
+            decisions.append(Decision(action=Action.KEEP, reason="occurs in the Hamiltonian"))
         else:
             decisions.append(Decision(action=Action.DROP, reason="does not occur in the Hamiltonian"))
     return PrunePlan(rule="structure", decisions=tuple(decisions))
@@ -204,6 +205,9 @@ def spatial_plan(problem: QubitProblem, ansatz: Ansatz) -> PrunePlan:
             indices = sorted(position[key] for key in orbit)
             if any(counts[ansatz.rotations[k].parameter] != 1 for k in indices) or not _joinable(ansatz, indices):
                 continue  # a fixed gate, or an angle that is shared already
+            if len(indices) > 1:
+                reason = f"leads the {len(indices)} gates of its orbit"
+                decisions[indices[0]] = Decision(action=Action.KEEP, reason=reason)
             for index in indices[1:]:
                 reason = f"symmetry image of {ansatz.rotations[indices[0]].generator.label}: shares its angle"
                 decisions[index] = Decision(action=Action.TIE, reason=reason, leader=indices[0])
@@ -262,7 +266,8 @@ def depth_plan(problem: QubitProblem, ansatz: Ansatz) -> tuple[PrunePlan, str]:
     decisions = []
     for layer in layers:
         if layer < enough:
-            decisions.append(Decision(action=Action.KEEP, reason=""))
+            reason = f"layer {layer + 1} of the {enough} that the Fisher rank {full} needs"
+            decisions.append(Decision(action=Action.KEEP, reason=reason))
         else:
             reason = f"layers after {enough} add no direction: the Fisher rank stays {full}"
             decisions.append(Decision(action=Action.DROP, reason=reason))

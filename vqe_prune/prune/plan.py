@@ -133,7 +133,7 @@ def chain(plans: Sequence[PrunePlan]) -> PrunePlan:
             earlier = decisions[index]
             if later.action is Action.KEEP:
                 score = earlier.score if later.score is None else later.score
-                reason = later.reason if not earlier.reason else f"{earlier.reason}; {later.reason}"
+                reason = "; ".join(text for text in (earlier.reason, later.reason) if text)
                 decisions[index] = replace(earlier, score=score, reason=reason)
             elif later.action is Action.TIE and later.leader is not None:
                 generator = later.replacement or earlier.replacement

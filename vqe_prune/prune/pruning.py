@@ -21,14 +21,14 @@ from vqe_prune.objective import (
     check_qubit_ansatz,
     sector_hamiltonian,
 )
-from vqe_prune.optimize import Optimum, minimize
+from vqe_prune.optimize import Optimum, StopReason, minimize
 from vqe_prune.paulis import PauliSum, QubitHamiltonian
 from vqe_prune.problem import Problem
 from vqe_prune.prune.certificate import Certificate, energy_change_bound
 from vqe_prune.prune.controls import rank_at_random, rank_by_fisher, rank_by_magnitude
 from vqe_prune.prune.curvature import rank_by_curvature
 from vqe_prune.prune.elimination import PathPoint, Ranking, eliminate, elimination_plan, restrict
-from vqe_prune.prune.eqntk import symmetric_passes
+from vqe_prune.prune.eqntk import SymmetricPass, symmetric_passes
 from vqe_prune.prune.journal import Journal
 from vqe_prune.prune.plan import Action, Decision, PrunePlan, apply_plan, carry_angles, chain
 from vqe_prune.prune.symmetry import symmetry_plan
@@ -45,6 +45,12 @@ HESSIAN_COLUMN = 2.5
 """Time of a column of the Hessian in gradients: two states and their derivatives instead of two states."""
 
 NOTICEABLE_SECONDS = 3.0
+
+LONG_SCORES_QUBITS = 11
+"""From here on scores take long enough to be announced."""
+
+NOTICEABLE_RISE = 1e-7
+"""Rise of the energy, times the sum of all coefficients, from which on a pass of ``eqntk`` is not kept."""
 
 LOOK_AHEAD = 2.0
 """Where steps are expensive a path ends once its error is this many times the tolerance."""
@@ -195,9 +201,10 @@ def prune_ansatz(
         before = stages[-1]
         if isinstance(problem, QubitProblem) and rule == "eqntk":
             passes, said = symmetric_passes(problem, before.ansatz)
-            plans += [each.plan for each in passes]
-            stages += [work.train(each.name, each.ansatz) for each in passes]
-            notes += said
+            accepted, refusal = work.train_passes(passes, before)
+            plans += [each.plan for each in passes[: len(accepted)]]
+            stages += accepted
+            notes += said + refusal
         elif isinstance(problem, Problem) and rule == "symmetry":
             plans.append(symmetry_plan(problem, before.ansatz, before.optimum.angles))
             start = carry_angles(plans[-1], before.ansatz, before.optimum.angles)
@@ -212,6 +219,7 @@ def prune_ansatz(
             stages.append(Stage(name=rule, ansatz=restrict(before.ansatz, chosen.kept), optimum=chosen.optimum))
             predicted += chosen.predicted
     _check_variational(problem, stages)
+    notes += _training_notes(problem, stages)
     return Pruning(
         problem=problem,
         stages=tuple(stages),
@@ -220,6 +228,34 @@ def prune_ansatz(
         certificate=work.certify(stages[0], stages[-1], predicted),
         notes=tuple(notes),
     )
+
+
+def _training_notes(problem: Problem | QubitProblem, stages: Sequence[Stage]) -> list[str]:
+    """Say in words what the numbers of trainings mean."""
+    exact = problem.energies.get("exact")
+    if not isinstance(problem, QubitProblem) or exact is None:
+        return []
+    same = 1e-6 * max(problem.hamiltonian.norm_bound, 1.0)
+    full, last, notes = stages[0], stages[-1], []
+    if full.optimum.value < exact - same:
+        notes.append(
+            f"the full ansatz leaves the symmetry sector of the reference, with its electron numbers: its energy is "
+            f"{exact - full.optimum.value:.6f} {problem.unit} below the exact one there"
+        )
+    elif full.optimum.value > exact + same:
+        notes.append(
+            f"the full ansatz stays {full.optimum.value - exact:.3e} {problem.unit} above the exact energy, from the "
+            f"best of its starts: more ansatz.layers, another entangler or another reference may help"
+        )
+    before, after = ((s.training or {}).get("n_successes", 0) for s in (stages[max(len(stages) - 2, 0)], last))
+    if after < before:
+        notes.append(
+            f"the {last.name} stage trains less surely than the one before it: {after} instead of {before} of "
+            f"{(last.training or {}).get('n_seeds')} starts succeed within the steps of training"
+        )
+    if last.optimum.reason is StopReason.STEPS:
+        notes.append(f"{last.name}: {last.optimum.reason.value}")
+    return notes
 
 
 def _check_rules(rules: Sequence[str], on_qubits: bool) -> None:
@@ -305,6 +341,27 @@ class _Work:
         assert isinstance(self.hamiltonian, SectorHamiltonian)
         return EnergyObjective(self.hamiltonian, ansatz, self.threads)
 
+    def train_passes(self, passes: Sequence[SymmetricPass], before: Stage) -> tuple[list[Stage], list[str]]:
+        """Return the trained stages of passes, up to one that costs energy, and what to say about it.
+
+        A pass is found without training and leaves the ground state in reach; where training finds a higher energy all
+        the same, whatever the reason, it is not kept.
+        """
+        assert isinstance(self.problem, QubitProblem)
+        allowed = NOTICEABLE_RISE * max(self.problem.hamiltonian.norm_bound, 1.0)
+        stages = [before]
+        for each in passes:
+            stage = self.train(each.name, each.ansatz)
+            rise = stage.optimum.value - stages[-1].optimum.value
+            if rise > allowed:
+                unit = self.problem.unit
+                text = (
+                    f"the {each.name} pass is not kept: the best of all trainings is {rise:.3e} {unit} higher with it"
+                )
+                return stages[1:], [text]
+            stages.append(stage)
+        return stages[1:], []
+
     def train(self, name: str, ansatz: Ansatz) -> Stage:
         """Return the best of several trainings of a qubit ansatz, led to its minimum, with its scores."""
         problem = self.problem
@@ -323,6 +380,8 @@ class _Work:
             workers=self.threads,
             progress=lambda text: self.journal.say(f"{name}: {text}"),
         )
+        if self.scores and problem.n_qubits >= LONG_SCORES_QUBITS:
+            self.journal.say(f"{name}: effective space, Lie algebra and kernels, some seconds to a minute")
         scores = score_ansatz(problem, ansatz).as_row() if self.scores else None
         noted = {"training": study.as_row() if exact is not None else None, "scores": scores}
         self.journal.note(name, noted)

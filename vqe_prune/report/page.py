@@ -12,10 +12,9 @@ from vqe_prune.report.pictures import (
     circuit_picture,
     energy_picture,
     path_picture,
-    scores_picture,
-    training_picture,
 )
 from vqe_prune.report.record import Record
+from vqe_prune.report.score_pictures import kernel_picture, scores_picture, training_picture
 from vqe_prune.report.table import (
     SCORE_HEADER,
     certificate_texts,
@@ -105,7 +104,8 @@ def _headline(record: Record) -> str:
     distance = ""
     if error is not None:
         number, unit = format_error(error, record.unit), escape(error_unit(record.unit)[1])
-        distance = f", <span>{number}</span> {unit} from the exact energy"
+        where = "below the exact energy of its sector" if error < -1e-8 else "from the exact energy"
+        distance = f", <span>{escape(number.removeprefix('-'))}</span> {unit} {where}"
     return (
         f"<h1>{escape(str(record.problem['name']))}: {first['n_parameters']} → {last['n_parameters']} parameters, "
         f"{first['n_two_qubit_gates']} → {last['n_two_qubit_gates']} two-qubit gates{distance}</h1>"
@@ -172,7 +172,10 @@ def _circuit_caption(gates: Sequence[DrawnGate]) -> str:
     if letters & {"^", "v"}:
         signs.append("▼ emptied, ▲ filled spin orbitals (orbital from 0, a alpha, b beta), ● filled in the reference")
     if any(letter.isupper() for letter in letters):
-        signs.append("boxes joined by a line are one rotation about the product of their letters")
+        signs.append(
+            "boxes joined by a line are one rotation about the product of their letters, or about a sum of such "
+            "products where a box has several"
+        )
     if any(gate.is_clifford for gate in gates):
         signs.append("grey gates are fixed")
     return (
@@ -192,10 +195,15 @@ def _scores(record: Record) -> str:
         "Top: eigenvalues of the quantum Fisher information, largest first; those below 1e-10 of the largest are drawn "
         "at it. Bottom: parameters, the independent directions among them (Fisher rank), the dimension of the space "
         "that the state moves in (d_eff) and that of the Lie algebra of the generators; hollow dots and >= are lower "
-        "bounds. QNTK is the quantum neural tangent kernel per parameter, EQNTK its value for Haar-random circuits; "
-        "the gradient variance is the mean over the parameters."
+        "bounds."
     )
-    return "<h2>Scores</h2>" + _table(SCORE_HEADER, rows) + _figure("", scores_picture(record.stages), caption)
+    kernels = (
+        "QNTK is the quantum neural tangent kernel per parameter, the mean of the squared gradient over random angles; "
+        "EQNTK is its value for Haar-random circuits on the space V* of dimension d_eff; the gradient variance is the "
+        "mean over the parameters, and tiny where training meets a barren plateau."
+    )
+    pictures = _figure("", scores_picture(record.stages), caption) + _figure("", kernel_picture(record.stages), kernels)
+    return "<h2>Scores</h2>" + _table(SCORE_HEADER, rows) + pictures
 
 
 def _training(record: Record) -> str:

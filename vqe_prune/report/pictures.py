@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import io
-import math
 import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vqe_prune.report.record import HARTREE
-from vqe_prune.report.table import error_unit, format_dimension
+from vqe_prune.report.table import error_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,9 +43,6 @@ MOST_ROTATIONS = 60
 MOST_COLUMNS = 40
 MOST_PACKED = 500
 """Gates after these are not drawn: packing them takes a time that grows as their number squared."""
-
-SMALLEST_EIGENVALUE = 1e-10
-"""Fisher eigenvalues below this fraction of the largest are drawn at it; they are rounding."""
 
 CLIFFORDS = {"cx": ("o", "$\\oplus$"), "cz": ("o", "o"), "swap": ("x", "x")}
 """Markers of Clifford gates that are not drawn as a box with their name."""
@@ -97,7 +93,7 @@ def energy_picture(steps: Sequence[Mapping[str, Any]], unit: str = HARTREE) -> s
     from matplotlib.ticker import MaxNLocator
 
     has_error = bool(steps) and all(step["error"] is not None for step in steps)
-    figure, axes = _figure(2 if has_error else 1, WIDTH, 4.4 if has_error else 2.6)
+    figure, axes = new_figure(2 if has_error else 1, WIDTH, 4.4 if has_error else 2.6)
     stages = list(dict.fromkeys(step["stage"] for step in steps))
     for stage, colour in zip(stages, COLOURS * len(stages), strict=False):
         positions = [k for k, step in enumerate(steps, start=1) if step["stage"] == stage]
@@ -105,17 +101,17 @@ def energy_picture(steps: Sequence[Mapping[str, Any]], unit: str = HARTREE) -> s
         style: dict[str, Any] = {"color": colour, "label": stage, "marker": ".", "linewidth": 1.2}
         axes[0].plot(positions, [step["energy"] for step in chosen], **style)
         if has_error:
-            axes[1].plot(positions, [_clipped(step["error"], unit) for step in chosen], **style)
+            axes[1].plot(positions, [clipped_error(step["error"], unit) for step in chosen], **style)
     axes[0].set_ylabel(f"energy / {unit}")
     axes[0].ticklabel_format(useOffset=False)
     axes[0].legend(frameon=False)
     if has_error:
         _accuracy_line(axes[1], unit)
-        _log_axis(axes[1])
+        log_axis(axes[1])
         axes[1].set_ylabel(f"error / {error_unit(unit)[1]}")
     axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[-1].set_xlabel("optimiser step")
-    return _svg(figure)
+    return svg_text(figure)
 
 
 def path_picture(
@@ -136,9 +132,9 @@ def path_picture(
     from matplotlib.ticker import MaxNLocator
 
     scale, name = error_unit(unit)
-    figure, (axis,) = _figure(1, WIDTH, 3.4, top=0.3)
+    figure, (axis,) = new_figure(1, WIDTH, 3.4, top=0.3)
     counts = [point["n_parameters"] for point in path]
-    errors = [_clipped(point["error"], unit) for point in path]
+    errors = [clipped_error(point["error"], unit) for point in path]
     axis.plot(counts, errors, color=COLOURS[0], marker="o", markersize=4, linewidth=1.2)
     if tolerance is not None:
         axis.axhline(scale * tolerance, color=COLOURS[1], linestyle="--", linewidth=1)
@@ -150,7 +146,7 @@ def path_picture(
         }
         axis.text(0.02, scale * tolerance, "tolerance", **style)
     if chosen is not None:
-        point, floor = path[chosen], _clipped(0.0, unit)
+        point, floor = path[chosen], clipped_error(0.0, unit)
         error = f"{errors[chosen]:.3g}" if errors[chosen] > floor else f"< {_short(floor)}"
         axis.plot(counts[chosen], errors[chosen], marker="o", markersize=11, fillstyle="none", color=COLOURS[3])
         axis.set_title(
@@ -159,123 +155,12 @@ def path_picture(
             fontsize=FONT,
             loc="left",
         )
-    _log_axis(axis)
+    log_axis(axis)
     axis.invert_xaxis()
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set_xlabel("parameters left")
     axis.set_ylabel(f"error / {name}")
-    return _svg(figure)
-
-
-def scores_picture(stages: Sequence[Mapping[str, Any]]) -> str:
-    """Draw the Fisher spectra of the stages, and below them their dimensions beside their parameters.
-
-    Args:
-        stages: Stages of the record; those without scores are passed over.
-
-    Returns:
-        An SVG element, an empty string where no stage has scores.
-
-    """
-    scored = [stage for stage in stages if stage.get("scores")]
-    spectra = [(stage["name"], values) for stage in scored if (values := stage["scores"].get("fisher_spectrum"))]
-    if not scored:
-        return ""
-    rows = [_dimensions(stage) for stage in scored]
-    heights = [2.2] * bool(spectra) + [0.6 + 0.17 * sum(len(row) + 1 for row in rows)]
-    figure, axes = _figure(len(heights), WIDTH, sum(heights) + 0.9, heights=heights)
-    names = [stage["name"] for stage in scored]
-    if spectra:
-        largest = max(max(values) for _, values in spectra)
-        for name, values in spectra:
-            clipped = [max(value, SMALLEST_EIGENVALUE * largest or 1.0) for value in values]
-            place = names.index(name)  # the first is the largest: equal spectra hide each other less
-            style: dict[str, Any] = {
-                "color": COLOURS[place % len(COLOURS)],
-                "label": name,
-                "marker": ".",
-                "linewidth": 1.2,
-            }
-            axes[0].plot(range(1, len(values) + 1), clipped, markersize=max(4, 12 - 4 * place), **style)
-        _log_axis(axes[0])
-        axes[0].set_ylabel("Fisher eigenvalue")
-        axes[0].set_xlabel("index")
-        axes[0].legend(frameon=False)
-    _draw_dimensions(axes[-1], names, rows)
-    return _svg(figure)
-
-
-def _dimensions(stage: Mapping[str, Any]) -> list[tuple[float, str, bool]]:
-    """Value, value in words, and whether it is more than a lower bound, of each dimension of a stage that is known."""
-    scores = {"n_parameters": stage["n_parameters"], **stage["scores"]}
-    kinds = (
-        ("parameters", "n_parameters", ""),
-        ("Fisher rank", "fisher_rank", ""),
-        ("d_eff", "d_eff", "d_eff_whole"),
-        ("Lie algebra", "lie_dimension", "lie_whole"),
-    )
-    return [
-        (scores[key], f"{format_dimension(scores, key, whole)} {kind}", scores.get(whole) is not False)
-        for kind, key, whole in kinds
-        if scores.get(key) is not None
-    ]
-
-
-def _draw_dimensions(axis: Axes, names: Sequence[str], rows: Sequence[Sequence[tuple[float, str, bool]]]) -> None:
-    """Draw one dot a dimension, hollow where it is a lower bound, with words beside it; stages below each other."""
-    largest = max(1.0, *(value for row in rows for value, _, _ in row))
-    ticks, height = [], 0.0
-    for row, colour in zip(rows, COLOURS * len(rows), strict=False):
-        ticks.append(height - 0.5 * (len(row) - 1))
-        for value, words, whole in row:
-            style: dict[str, Any] = {"color": colour, "markersize": 6, "fillstyle": "full" if whole else "none"}
-            axis.plot([value], [height], "o", **style)
-            side = -1 if math.log1p(value) > 0.5 * math.log1p(largest) else 1  # where there is room
-            place: dict[str, Any] = {
-                "xytext": (7 * side, 0),
-                "textcoords": "offset points",
-                "ha": "right" if side < 0 else "left",
-            }
-            axis.annotate(words, (value, height), va="center", fontsize=8.5, **place)
-            height -= 1.0
-        height -= 0.8
-    axis.set_yticks(ticks, names)
-    axis.tick_params(axis="y", length=0)
-    axis.set_ylim(height + 1.1, 0.7)
-    axis.set_xscale("symlog", linthresh=1.0, linscale=0.3)
-    axis.set_xlim(0.0, 1.5 * largest)
-    axis.set_xlabel("dimension")
-
-
-def training_picture(stages: Sequence[Mapping[str, Any]], unit: str = HARTREE) -> str:
-    """Draw the error against the step for every stage that was trained from many seeds.
-
-    Args:
-        stages: Stages of the record; those without training are passed over.
-        unit: Of the errors.
-
-    Returns:
-        An SVG element, an empty string where no stage was trained.
-
-    """
-    trained = [stage for stage in stages if stage.get("training")]
-    if not trained:
-        return ""
-    figure, (axis,) = _figure(1, WIDTH, 3.6)
-    scale, name = error_unit(unit)
-    for stage, colour in zip(trained, COLOURS * len(trained), strict=False):
-        curve = stage["training"]["curve"]
-        low, median, high = ([_clipped(error, unit) for error in curve[key]] for key in ("low", "median", "high"))
-        axis.fill_between(curve["steps"], low, high, color=colour, alpha=0.2, linewidth=0)
-        label = f"{stage['name']}, {stage['n_parameters']} parameters"
-        axis.plot(curve["steps"], median, color=colour, linewidth=1.4, label=label)
-    for threshold in sorted({scale * stage["training"]["threshold"] for stage in trained}):
-        axis.axhline(threshold, color=GREY, linestyle=":", linewidth=1)
-    _log_axis(axis)
-    axis.set_xlabel("optimiser step")
-    axis.set_ylabel(f"error / {name}")
-    axis.legend(frameon=False)
-    return _svg(figure)
+    return svg_text(figure)
 
 
 def circuit_picture(gates: Sequence[DrawnGate], wires: Sequence[str]) -> str:
@@ -300,7 +185,7 @@ def circuit_picture(gates: Sequence[DrawnGate], wires: Sequence[str]) -> str:
         columns = columns[:MOST_COLUMNS]
     left = 0.2 + 0.075 * max(len(wires[wire]) for wire in height)
     width, tall = 0.62 * len(columns), 0.7 + 0.34 * len(height)
-    figure, (axis,) = _figure(1, left + width + 0.1, tall)
+    figure, (axis,) = new_figure(1, left + width + 0.1, tall)
     figure.subplots_adjust(left=left / (left + width + 0.1), right=1 - 0.1 / (left + width + 0.1), bottom=0, top=1)
     for wire, y in height.items():
         axis.axhline(y, color=GREY, linewidth=0.8, zorder=0)
@@ -319,7 +204,7 @@ def circuit_picture(gates: Sequence[DrawnGate], wires: Sequence[str]) -> str:
     axis.set_ylim(-0.4 - len(height), tall / 0.34 - len(height) - 0.4)
     axis.set_axis_off()
     missing = len(gates) - len(titles)
-    picture = _svg(figure, shrinks=False)
+    picture = svg_text(figure, shrinks=False)
     picture = re.sub(
         r'(<g id="gate([0-9]+)">)', lambda found: f"{found[1]}<title>{escape(titles[int(found[2])])}</title>", picture
     )
@@ -381,7 +266,7 @@ def _draw_gate(axis: Axes, x: int, gate: DrawnGate, height: Mapping[int, int], n
             axis.text(x, y, letter, ha="center", va="center_baseline", color=INK, fontsize=size, fontweight="bold")
 
 
-def _figure(
+def new_figure(
     rows: int, width: float, height: float, *, top: float = 0.1, heights: Sequence[float] | None = None
 ) -> tuple[Figure, list[Axes]]:
     """A figure that no window or global state knows of; rows of own `heights` have x axes of their own."""
@@ -397,7 +282,7 @@ def _figure(
     return figure, axes
 
 
-def _clipped(error: float, unit: str) -> float:
+def clipped_error(error: float, unit: str) -> float:
     """An error as drawn."""
     return error_unit(unit)[0] * max(error, SMALLEST_ERROR)
 
@@ -416,7 +301,7 @@ def _accuracy_line(axis: Axes, unit: str) -> None:
     axis.text(0.99, CHEMICAL_ACCURACY, "1 kcal/mol", **style)
 
 
-def _log_axis(axis: Axes) -> None:
+def log_axis(axis: Axes) -> None:
     """Make the y axis logarithmic, with labels even where it spans less than two decades; call it after drawing."""
     from matplotlib.ticker import MaxNLocator
 
@@ -455,7 +340,7 @@ def _fit_left(figure: Figure) -> None:
     figure.subplots_adjust(left=points / 72 / figure.get_figwidth())
 
 
-def _svg(figure: Figure, *, shrinks: bool = True) -> str:
+def svg_text(figure: Figure, *, shrinks: bool = True) -> str:
     """The figure as an SVG element whose black follows the page's text colour; the same input gives the same text.
 
     A picture that does not shrink keeps its width on a phone, where its box scrolls; others grow a little on a desk.

@@ -7,10 +7,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vqe_prune.paulis import CLIFFORD_QUBITS
 from vqe_prune.report.record import HARTREE, Record
 
 NAMES = {"reference": "reference", "hf": "HF", "mp2": "MP2", "ccsd": "CCSD", "exact": "exact"}
 NOT_COMPUTED = "not computed"
+PARTS = ("problem", "pruning", "qsim", "files")
+"""Times that add up to the total; ``table`` in the record is when the tables were there."""
+
+LONGEST_LABEL = 48
+"""Longer names of rotations are cut in tables."""
+
 MANY_ROTATIONS = 40
 """More rotations than this are counted, not listed."""
 
@@ -225,7 +232,9 @@ def format_plan(plan: Sequence[Mapping[str, Any]], kept: Sequence[tuple[str, int
     if len(kept) <= MANY_ROTATIONS:
         for label, parameter, angle in kept:
             who = f"parameter {parameter:>3}" if parameter >= 0 else f"{'fixed':<13}"
-            lines.append(f"  kept: {label:<24} {who}, angle {angle:>9.5f}")
+            name = label if len(label) <= LONGEST_LABEL else f"{label[: LONGEST_LABEL - 3]}..."
+            turn = "" if label.split()[0] in CLIFFORD_QUBITS else f", angle {angle:>9.5f}"
+            lines.append(f"  kept: {name:<24} {who}{turn}")
     return "\n".join(lines)
 
 
@@ -252,7 +261,7 @@ def format_check(
         lines = ["qsim: final circuit not simulated"]
     else:
         lines = [f"qsim: final circuit {energy:.7f} {unit}, {difference:+.1e} from the exact engine"]
-    parts = ", ".join(f"{name} {seconds:.2f}" for name, seconds in times.items() if name != "total")
+    parts = ", ".join(f"{name} {seconds:.2f}" for name, seconds in times.items() if name in PARTS)
     lines.append(f"Seconds: {parts}; {times['total']:.2f} in all")
     if folder is not None:
         lines.append(f"Results: {folder / 'report.html'} and {folder / 'record.json'}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqe_prune.objective import Objective
-from vqe_prune.paulis import QubitHamiltonian
+from vqe_prune.paulis import PauliString, QubitHamiltonian
 from vqe_prune.score.space import EffectiveSpace, WeightedStrings, project_sum
 
 Vector = NDArray[np.float64]
@@ -97,11 +97,35 @@ def haar_gradient_square(generator: NDArray[Any], observable: NDArray[Any]) -> f
     Source: The Haar integral is standard; in this form it is our reconstruction, checked by Monte Carlo.
 
     """
-    d = len(generator)
+    return _haar_mean(len(generator), _matrix_traces(generator), _matrix_traces(observable))
+
+
+Traces = tuple[float, float]
+"""Tr X and Tr X^2 of a Hermitian matrix."""
+
+
+def projected_traces(terms: Iterable[tuple[float, PauliString]], space: EffectiveSpace) -> Traces:
+    """Return Tr X and Tr X^2 of a sum of Pauli strings projected on a space, in closed form where it is everything."""
+    terms = tuple(terms)
+    if space.dimension == space.basis.shape[1]:
+        return 0.0, space.dimension * sum(coefficient**2 for coefficient, _ in terms)
+    return _matrix_traces(project_sum(terms, space))
+
+
+def haar_gradient_of(generator: Traces, observable: Traces, space: EffectiveSpace) -> float:
+    """Return `haar_gradient_square` from the traces of generator and observable on a space."""
+    return _haar_mean(space.dimension, generator, observable)
+
+
+def _matrix_traces(matrix: NDArray[Any]) -> Traces:
+    return float(np.trace(matrix).real), float(np.sum(np.abs(matrix) ** 2))  # Tr X^2 = sum of |X_ij|^2
+
+
+def _haar_mean(d: int, generator: Traces, observable: Traces) -> float:
     if d == 1:
         return 0.0
-    spread = np.sum(np.abs(generator) ** 2) - np.trace(generator).real ** 2 / d  # Tr X^2 = sum of |X_ij|^2
-    width = d * np.sum(np.abs(observable) ** 2) - np.trace(observable).real ** 2
+    spread = generator[1] - generator[0] ** 2 / d
+    width = d * observable[1] - observable[0] ** 2
     return float(2.0 * spread * width / (d * (d + 1.0) * (d * d - 1.0)))
 
 
@@ -129,10 +153,10 @@ def haar_eqntk(hamiltonian: QubitHamiltonian, space: EffectiveSpace, generators:
     """
     if not space.whole:
         raise ValueError("Argument `space` must be whole, but its search was stopped; try a larger `limit`")
-    observable = project_sum(hamiltonian.terms, space)
+    observable = projected_traces(hamiltonian.terms, space)
     return float(
         sum(
-            count * haar_gradient_square(project_sum(generator, space), observable)
+            count * haar_gradient_of(projected_traces(generator, space), observable, space)
             for generator, count in Counter(generators).items()
         )
     )

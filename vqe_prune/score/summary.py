@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,13 @@ from vqe_prune.qubit_problem import QubitProblem
 from vqe_prune.score.information import RANK_TOLERANCE, fisher_spectrum
 from vqe_prune.score.kernel import gradient_variance, haar_eqntk, mean_qntk
 from vqe_prune.score.lie import cliffords_first, lie_algebra_dimension
-from vqe_prune.score.space import effective_space, parameter_generators
+from vqe_prune.score.space import EffectiveSpace, effective_space, independent_generators, parameter_generators
 
 LARGEST_SPACE = 1024
-"""Larger spaces are reported as at least this: closing them takes minutes."""
+"""Larger spaces are reported as at least this: closing them takes minutes; a pruned ansatz must have a smaller one."""
+
+LARGEST_BASIS = 1 << 22
+"""Amplitudes of the largest basis of a space, 64 MiB: of 14 qubits 256 vectors."""
 
 LARGEST_ALGEBRA = 70_000
 """Larger algebras of single strings are reported as at least this: su(256), of 8 qubits, has 65,535 elements."""
@@ -66,9 +70,9 @@ def score_ansatz(problem: QubitProblem, ansatz: Ansatz, *, samples: int = 64, se
         seed: Seed of the angles.
 
     """
+    space = space_of(problem, ansatz)
     ansatz = cliffords_first(ansatz)
     objective = QubitEnergyObjective(problem.hamiltonian, ansatz, problem.reference_state)
-    space = effective_space(problem.hamiltonian, ansatz, problem.reference_state, limit=LARGEST_SPACE)
     sums = any(len(generator) > 1 for generator in parameter_generators(ansatz))
     algebra = lie_algebra_dimension(ansatz, problem.n_qubits, limit=None if sums else LARGEST_ALGEBRA)
     kernel = mean_qntk(objective, samples=samples, seed=seed)
@@ -90,3 +94,29 @@ def score_ansatz(problem: QubitProblem, ansatz: Ansatz, *, samples: int = 64, se
         haar_eqntk=haar,
         gradient_variance=float(np.mean(gradient_variance(objective, samples=samples, seed=seed))),
     )
+
+
+def space_of(problem: QubitProblem, ansatz: Ansatz) -> EffectiveSpace:
+    """Return the effective space of an ansatz on a problem's reference, at most LARGEST_SPACE dimensions of it.
+
+    A space depends on the generators alone, not on how often they come, so that the last few are remembered.
+    """
+    moved = cliffords_first(ansatz)
+    fixed = tuple(rotation for rotation in moved.rotations if rotation.parameter is None)
+    return _remembered_space(_SpaceKey(problem, frozenset(independent_generators(moved)), fixed, moved))
+
+
+@dataclass(frozen=True)
+class _SpaceKey:
+    """What a space depends on; the ansatz itself is only a way to make it."""
+
+    problem: QubitProblem
+    generators: frozenset[Any]
+    fixed: tuple[Any, ...]
+    ansatz: Ansatz = field(compare=False)
+
+
+@lru_cache(maxsize=6)
+def _remembered_space(key: _SpaceKey) -> EffectiveSpace:
+    limit = min(LARGEST_SPACE, LARGEST_BASIS >> key.problem.n_qubits)
+    return effective_space(key.problem.hamiltonian, key.ansatz, key.problem.reference_state, limit=max(limit, 16))
