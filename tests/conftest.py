@@ -1,8 +1,11 @@
 """Problems that several test files share; each is computed once."""
 
 import math
+import os
 
 import pytest
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command line does, before NumPy is imported
 
 from vqe_prune.chemistry import Molecule
 from vqe_prune.problem import Problem, molecular_problem

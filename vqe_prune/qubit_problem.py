@@ -237,7 +237,8 @@ def _assemble(
     elif exact:
         floor = ground_level(hamiltonian)
         inside = _level_inside(hamiltonian, sector, floor)
-        notes += _sector_warnings(hamiltonian, symmetries, state, floor, inside, broken, unit)
+        given = n_electrons is not None  # their number is what the user asked for, not a wrong sector
+        notes += _sector_warnings(hamiltonian, symmetries, state, inside if given else floor, inside, broken, unit)
         inside = floor if n_electrons is None else inside
         energies["exact"] = inside.energy
     return QubitProblem(
