@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from vqe_prune.optimize import Optimum, StopReason
 from vqe_prune.prune.elimination import PathPoint
 from vqe_prune.prune.journal import Journal
+from vqe_prune.report.table import millihartree
 from vqe_prune.run_folder import Trace
 
 CHECKPOINT_SECONDS = 5.0
@@ -143,7 +144,7 @@ class TraceJournal(Journal):
         error = self._error(energy)
         if self._unit != "hartree":
             return f"E = {energy:.8f} {self._unit}" + ("" if error is None else f", error {error:.1e} {self._unit}")
-        return f"E = {energy:.8f} Eh" + ("" if error is None else f", error {1e3 * error:.4f} mHa")
+        return f"E = {energy:.8f} Eh" + ("" if error is None else f", error {millihartree(error)} mHa")
 
     def _progress(self, text: str) -> None:
         now = time.monotonic()
