@@ -154,7 +154,7 @@ def kernels() -> tuple[list[dict[str, Any]], bool]:
 
 
 def thresholds() -> tuple[list[dict[str, Any]], bool]:
-    """Return shares of successful trainings beside the public ones, and whether those lie between, within sampling error.
+    """Return shares of successful trainings beside the public ones, and whether they agree within sampling error.
 
     How the public runs were trained is not known here. SciPy's SLSQP stopped after 100 and after 200 steps brackets all
     of them: below the threshold a share says as much about the optimiser as about the ansatz.
