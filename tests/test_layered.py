@@ -50,7 +50,7 @@ def state_of(hamiltonian: QubitHamiltonian, ansatz: Ansatz, reference: np.ndarra
 
 def test_the_default_ansatz_of_six_qubits_has_216_parameters() -> None:
     ansatz = hardware_efficient(6, 12)
-    assert ansatz.n_parameters == len(ansatz.rotations) == 216  # methods page, section 3
+    assert ansatz.n_parameters == len(ansatz.rotations) == 216  # docs/reference_numbers.md
     assert [rotation.parameter for rotation in ansatz.rotations] == list(range(216))
     assert letters(ansatz) == (["X"] * 6 + ["Z"] * 6 + ["ZZ"] * 6) * 12
     first = ansatz.rotations[12].generator

@@ -17,7 +17,7 @@ from vqe_prune.prune.symmetry import symmetry_plan
 from vqe_prune.score.curvature import deletion_costs, deletion_response
 from vqe_prune.score.information import fisher_information, independent_information
 
-# The project's shared methods page, section 1 (independent prototype, STO-3G): rotations of UCCSD, after irreps,
+# docs/reference_numbers.md (independent prototype, STO-3G): rotations of UCCSD, after irreps,
 # parameters with alpha-beta ties alone, error of the full ansatz to FCI in mHa. Order inside the doubles differs there,
 # which moves H6 and stretched LiH by 1e-3 mHa.
 SYMMETRY_TABLE = {

@@ -398,7 +398,7 @@ def test_singlet_pairs_are_the_default_where_a_neel_state_breaks_a_symmetry(mode
 def test_product_states_are_kept_where_they_break_nothing() -> None:
     problem = model_problem(models.transverse_field_ising(lat.ring(6)))
     assert (problem.reference, problem.preparation, problem.name) == ("++++++", (), "tfim-ring-6")
-    assert problem.energies["exact"] == pytest.approx(-7.72740661031, abs=1e-10)  # methods page, section 3
+    assert problem.energies["exact"] == pytest.approx(-7.72740661031, abs=1e-10)  # docs/reference_numbers.md
     assert problem.energies["reference"] == pytest.approx(-6.0, abs=1e-12)
     assert (problem.degeneracy, problem.sector_dimension, problem.unit) == (1, 32, "J")
     warned(problem)

@@ -1,6 +1,8 @@
 """Whole runs of spin models and of qubit ansätze, as a user makes them."""
 
 import json
+import subprocess
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,6 +14,9 @@ import pytest
 from vqe_prune import config, study
 from vqe_prune.__main__ import main
 from vqe_prune.errors import InputError
+from vqe_prune.lattice import chain
+from vqe_prune.models import transverse_field_ising
+from vqe_prune.qubit_problem import model_problem
 from vqe_prune.report import read_record
 
 ISSUE = ["model=tfim", "model.n=6", "ansatz=hardware_efficient", "ansatz.layers=12", "pruner=eqntk"]
@@ -29,7 +34,7 @@ def test_the_symmetric_ansatz_is_found_and_trained(ring: Path) -> None:
     record = read_record(ring)
     assert [stage["name"] for stage in record.stages] == ["full", "system", "spatial", "depth"]
     assert [stage["n_parameters"] for stage in record.stages] == [216, 144, 24, 8]
-    assert [stage["training"]["n_successes"] for stage in record.stages] == [0, 8, 8, 8]  # methods page, section 3
+    assert [stage["training"]["n_successes"] for stage in record.stages] == [0, 8, 8, 8]  # docs/reference_numbers.md
     assert [stage["scores"]["d_eff"] for stage in record.stages] == [64, 32, 8, 8]
     assert [stage["scores"]["fisher_rank"] for stage in record.stages] == [126, 30, 6, 6]
     assert record.energies["exact"] == pytest.approx(-7.72740661031, abs=1e-10)  # free fermions, as many digits
@@ -100,7 +105,7 @@ def test_the_command_that_repeats_a_study() -> None:
         (["model=heisenberg", "model.n=4", "ansatz=hva", "ansatz.layers=4", "pruner=curvature"], 8),
         (
             ["model=tfim", "model.lattice=chain", "model.n=3", "ansatz=qaoa", "pruner=magnitude", "training.seeds=2"],
-            8,
+            12,
         ),
     ],
 )
@@ -169,3 +174,40 @@ def test_a_problem_without_exact_energy_is_trained_all_the_same(tmp_path: Path) 
     assert record.stages[0]["energy"] == pytest.approx(exact, abs=1e-9)
     with pytest.raises(InputError, match="needs the exact energy"):
         config.parse_settings(["model=tfim", "pruner=eqntk", "exact=false"])
+
+
+def test_a_changed_file_is_another_study(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    for field, exact in ((0.5, -np.sqrt(2.0)), (1.0, -np.sqrt(5.0))):  # two spins: -sqrt(1 + 4 h^2)
+        Path("sum.txt").write_text(f"-1.0 Z0 Z1\n-{field} X0\n-{field} X1\n")
+        assert main(["model=sum.txt", "ansatz=hva", "pruner=curvature", "training.seeds=1"]) == 0
+        assert f"{exact:.8f}" in capsys.readouterr().out
+    assert len(list(Path("outputs/sum").iterdir())) == 2
+
+
+def test_long_trainings_do_not_run_the_script_again(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import vqe_prune as vp\n"
+        "from vqe_prune import training\n"
+        "training.WORTH_PROCESSES = 0.0\n"
+        "print('once')\n"
+        "problem = vp.model_problem(vp.transverse_field_ising(vp.ring(3)))\n"
+        "ansatz = vp.hamiltonian_variational(problem.hamiltonian, 2, problem.reference)\n"
+        "study = vp.train(problem.hamiltonian, ansatz, problem.reference_state, workers=2)\n"
+        "print(len(study.runs))\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.split() == ["once", "8"]
+
+
+def test_large_couplings_are_no_contradiction(tmp_path: Path) -> None:
+    common = ["model=tfim", "model.lattice=chain", "model.n=3", "ansatz=hva", "pruner=curvature", "training.seeds=1"]
+    assert main([*common, "model.j=1e8", "model.h=1e8", f"output_dir={tmp_path / 'x'}"]) == 0
+    record = read_record(tmp_path / "x")
+    assert abs(record.stages[0]["error_to_exact"]) < 1e-4  # 1e-13 of the energy
+
+
+def test_the_field_may_point_the_other_way() -> None:
+    problem = model_problem(transverse_field_ising(chain(4), j=1.0, h=-2.0))
+    assert problem.energies["reference"] == pytest.approx(-8.0, abs=1e-12)

@@ -46,7 +46,7 @@ def test_the_run_reaches_its_numbers(lih: Path) -> None:
     record = read_record(results(lih))
     assert [stage["n_parameters"] for stage in record.stages] == [92, 18, 3]
     assert [stage["n_rotations"] for stage in record.stages] == [92, 34, 5]
-    assert record.stages[0]["error_to_exact"] == pytest.approx(1.06e-5, abs=2e-7)  # methods page: 0.0106 mHa
+    assert record.stages[0]["error_to_exact"] == pytest.approx(1.06e-5, abs=2e-7)  # docs/reference_numbers.md
     assert abs(record.stages[1]["energy"] - record.stages[0]["energy"]) < 1e-9
     assert record.stages[2]["error_to_exact"] < 1.5e-3
     assert record.stages[2]["n_two_qubit_gates"] < record.stages[1]["n_two_qubit_gates"] / 5

@@ -12,7 +12,7 @@ from vqe_prune.errors import InputError
 from vqe_prune.paulis import product_state
 from vqe_prune.training import Training, TrainingRun, TrainingStudy, random_angles, train
 
-RING_6 = -7.72740661031  # methods page, section 3: H = -sum ZZ - sum X on a ring of six
+RING_6 = -7.72740661031  # docs/reference_numbers.md: H = -sum ZZ - sum X on a ring of six
 
 
 def dense(terms, n: int) -> np.ndarray:
@@ -84,8 +84,8 @@ def test_lbfgs_reaches_the_ground_state_of_the_tied_ring() -> None:
     psi = product_state(model.reference)
     study = train(model.hamiltonian, ansatz, psi, Training(method="l-bfgs", n_seeds=8), exact=RING_6)
     assert ansatz.n_parameters == 8
-    assert len(study.successes) == 8  # methods page: 8 of 8 with 4 layers
-    assert study.final_errors == pytest.approx(
+    assert len(study.successes) == 8  # docs/reference_numbers.md: 8 of 8 with 4 layers
+    assert study.lowest_errors == pytest.approx(
         np.zeros(8), abs=1e-9
     )  # gradients of 1e-7, the energy to its square; RING_6 to 1e-11
     assert study.best.values[-1] == min(run.values[-1] for run in study.runs)
@@ -98,11 +98,11 @@ def test_adam_finds_it_too_and_two_layers_cannot() -> None:
     psi = product_state(model.reference)
     enough, few = (hamiltonian_variational(model.hamiltonian, layers, model.reference) for layers in (4, 2))
     study = train(model.hamiltonian, enough, psi, Training(steps=600), exact=RING_6)
-    assert len(study.successes) == 8  # methods page: 8 of 8, median 247 steps
+    assert len(study.successes) == 8  # docs/reference_numbers.md: 8 of 8, median 247 steps
     assert 100 < np.median(study.successes) < 500
     short = train(model.hamiltonian, few, psi, Training(method="l-bfgs", n_seeds=4), exact=RING_6)
     assert not short.successes and short.as_row()["steps_quartiles"] is None
-    assert min(short.final_errors) > 0.01
+    assert min(short.lowest_errors) > 0.01
 
 
 def test_processes_share_the_seeds_and_change_nothing(monkeypatch) -> None:
@@ -131,7 +131,7 @@ def test_rows_of_known_runs() -> None:
     study = study_of([5.0, 4.0, 1.05], [9.0, 1.01], [3.0, 2.0, 1.5, 1.3], [7.0, 1.02, 1.0, 0.99], exact=1.0)
     assert study.successes == [1, 1, 2]
     assert [run.steps_to(1.1) for run in study.runs] == [2, 1, None, 1]
-    assert study.final_errors == pytest.approx([-0.01, 0.01, 0.05, 0.3], abs=1e-12)  # decimals in binary
+    assert study.lowest_errors == pytest.approx([-0.01, 0.01, 0.05, 0.3], abs=1e-12)  # decimals in binary
     assert study.best.seed == 3
     steps, errors = study.quartiles()
     assert steps.tolist() == [0, 1, 2, 3]
@@ -161,7 +161,7 @@ def test_without_an_exact_energy_the_lowest_run_is_zero() -> None:
     hamiltonian, psi = ising(3)
     ansatz = hamiltonian_variational(hamiltonian, 1, "+++")
     study = train(hamiltonian, ansatz, psi, Training(n_seeds=3, steps=5))
-    assert study.final_errors[0] == 0.0 and study.exact == study.best.values[-1]
+    assert study.lowest_errors[0] == 0.0 and study.exact == study.best.values[-1]
 
 
 def test_the_time_of_long_trainings_is_announced() -> None:

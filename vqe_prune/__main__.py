@@ -102,7 +102,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"vqe_prune: {error.filename or 'file'}: {error.strerror or error}", file=sys.stderr)
         return InputError.exit_status
     except MemoryError:
-        print("vqe_prune: out of memory; choose a smaller molecule.basis or molecule.active_space", file=sys.stderr)
+        print("vqe_prune: out of memory; choose a smaller basis, active space, model or ansatz.layers", file=sys.stderr)
         return InputError.exit_status
     except KeyboardInterrupt:
         print("\nvqe_prune: interrupted; the same command goes on where this one stopped", file=sys.stderr)

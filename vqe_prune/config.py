@@ -6,6 +6,7 @@ is ever imported, called, evaluated or interpolated, and a molecule file from a 
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -42,6 +43,9 @@ LAYERED = {"hardware_efficient": 12, "hva": 8, "qaoa": 8}
 
 MOST_LAYERS = 5_000
 
+LARGEST_FILE = 2**24
+"""Bytes of the largest file whose content is looked at here; readers refuse smaller ones."""
+
 GROUPS = {"molecule": "name", "model": "name", "ansatz": "name", "pruner": "rules"}
 """Short forms: ``pruner=curvature`` sets ``pruner.rules``, for excitations to [symmetry,curvature]; lists stay."""
 
@@ -62,8 +66,11 @@ def command_line(settings: Mapping[str, Any]) -> str:
         usual = Settings(molecule=MoleculeSettings(**molecule))
     else:
         words = ["python -m vqe_prune", f"model={settings['model']['name']}"]
+        if settings["model"]["lattice"] not in (None, "ring"):
+            words.append(f"model.lattice={settings['model']['lattice']}")
         usual = Settings(molecule=MoleculeSettings(**settings["molecule"]))
         usual.model.name = settings["model"]["name"]
+        usual.model.lattice = settings["model"]["lattice"]
     usual.ansatz.name = settings["ansatz"]["name"]
     _fill_defaults(usual)
     if settings["ansatz"]["name"] != _default_ansatz(usual):
@@ -74,7 +81,7 @@ def command_line(settings: Mapping[str, Any]) -> str:
         value, default = settings[group], default_values[group]
         if field_name:
             value, default = value[field_name], default[field_name]
-        if value != default and key not in NOT_IN_DIGEST:
+        if value != default and value is not None and key not in NOT_IN_DIGEST and key != "model.lattice":
             words.append(f"{key}={str(value).replace(' ', '')}")
     return " ".join(words)
 
@@ -195,13 +202,21 @@ def _known_keys(schema: type, prefix: str = "") -> list[str]:
         default = entry.default_factory() if callable(entry.default_factory) else entry.default
         if is_dataclass(default):
             keys += _known_keys(type(default), f"{prefix}{entry.name}.")
-        else:
+        elif entry.name != "file_contents":
             keys.append(prefix + entry.name)
     return keys
 
 
 def _default_ansatz(settings: Settings) -> str:
     return "uccsd" if settings.model.name is None else "hardware_efficient"
+
+
+def _hash_of(path: Path) -> str:
+    """SHA-256 of a file, so that a study is another one when the file has changed; empty where it cannot be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest() if path.stat().st_size <= LARGEST_FILE else ""
+    except OSError:
+        return ""
 
 
 def _fill_defaults(settings: Settings) -> None:
@@ -219,6 +234,8 @@ def _fill_defaults(settings: Settings) -> None:
     elif rules[0] == WITH_SYMMETRY:
         first = ["symmetry"] if not settings.on_qubits and rules[1] != "symmetry" else []
         settings.pruner.rules = [*first, *rules[1:]]
+    named = {"model": model.name, "model.lattice": model.lattice, "ansatz": ansatz.name}
+    settings.file_contents = {key: _hash_of(Path(name)) for key, name in named.items() if name and Path(name).suffix}
     if model.name in MODELS:
         model.lattice = model.lattice or "ring"
         if model.lattice in LATTICES[:3] and model.n is None:
@@ -238,7 +255,8 @@ def _check(settings: Settings, given: set[str]) -> None:
     limits = {"pruner.tolerance", "pruner.relative_to", "pruner.parameters"} & given
     if rules in (["symmetry"], ["eqntk"]) and limits:
         raise InputError(
-            f"{min(limits)} has no effect with pruner={rules[0]}, which is exact; add a rule: [{rules[0]},curvature]"
+            f"{min(limits)} has no effect with pruner={rules[0]}, which has no tolerance; "
+            f"add a rule: [{rules[0]},curvature]"
         )
     if pruner.parameters is not None:
         useless = sorted(limits - {"pruner.parameters"})
@@ -286,7 +304,7 @@ def _check_rules(settings: Settings, given: set[str]) -> list[str]:
         kind = "Pauli rotations" if on_qubits else "excitations"
         raise InputError(f"pruner={other} is not for an ansatz of {kind}; try pruner={exact}")
     if exact in rules[1:]:
-        raise InputError(f"pruner: {exact} comes first, it is exact; write [{exact},...]")
+        raise InputError(f"pruner: {exact} comes first; write [{exact},...]")
     if "eqntk" in rules and not settings.exact:
         raise InputError("pruner=eqntk needs the exact energy for its acceptance test; leave out exact=false")
     return rules

@@ -29,6 +29,7 @@ class GroundLevel:
     Attributes:
         energy: Its energy, the constant included.
         states: Orthonormal states of the level, at most MOST_COPIES; shape (n_states, 2^n).
+        whole: False where there may be more states than these.
         gap: Distance to the next level, None where it was not computed.
 
     """
@@ -36,6 +37,7 @@ class GroundLevel:
     energy: float
     states: State
     gap: float | None
+    whole: bool = True
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -63,7 +65,7 @@ class QubitSector:
         """Return orthonormal states of a level that lie in the sector, shape (n_inside, 2^n)."""
         parts = np.array([self.project(state, n_qubits) for state in level.states])
         _, weights, rows = np.linalg.svd(parts, full_matrices=False)
-        return rows[weights > 0.5]  # the projector commutes with H: weights are 0 or 1 up to rounding
+        return rows[weights > 0.5]  # the projector commutes with H: of a whole level weights are 0 or 1 up to rounding
 
     def dimension(self, n_qubits: int) -> int:
         """Return the number of independent states: the trace of the projector.
@@ -96,7 +98,7 @@ def apply_string(string: PauliString, psi: State, n_qubits: int) -> State:
 
 
 def ground_level(hamiltonian: QubitHamiltonian, sector: QubitSector | None = None) -> GroundLevel:
-    """Find the lowest energy and all states that have it.
+    """Find the lowest energy and the states that have it, at most MOST_COPIES of them.
 
     Lanczos (ARPACK) finds one state at a time; each one found is lifted out of the way before the next is looked for,
     so that degenerate states are counted and not guessed.
@@ -116,7 +118,8 @@ def ground_level(hamiltonian: QubitHamiltonian, sector: QubitSector | None = Non
         count = int(np.sum(energies - energies[0] < tolerance))
         gap = float(energies[count] - energies[0]) if count < len(energies) and energies[count] < -0.5 else None
         states = vectors.T[: min(count, MOST_COPIES)].astype(np.complex128)
-        return GroundLevel(energy=float(energies[0]) + shift + hamiltonian.constant, states=states, gap=gap)
+        energy = float(energies[0]) + shift + hamiltonian.constant
+        return GroundLevel(energy=energy, states=states, gap=gap, whole=count <= MOST_COPIES)
     found: list[State] = []
     lowest, gap = 0.0, None
     while len(found) < MOST_COPIES:
@@ -127,7 +130,8 @@ def ground_level(hamiltonian: QubitHamiltonian, sector: QubitSector | None = Non
             gap = float(energy - lowest) if energy < -0.5 else None
             break
         found.append(state)
-    return GroundLevel(energy=lowest + shift + hamiltonian.constant, states=np.array(found), gap=gap)
+    whole = len(found) < MOST_COPIES
+    return GroundLevel(energy=lowest + shift + hamiltonian.constant, states=np.array(found), gap=gap, whole=whole)
 
 
 def _lowered_matrix(hamiltonian: QubitHamiltonian, sector: QubitSector | None, shift: float) -> State:

@@ -41,7 +41,8 @@ def transverse_field_ising(lattice: Lattice, *, j: float = 1.0, h: float = 1.0) 
     terms: dict[PauliString, complex] = {((a, "Z"), (b, "Z")): -j * weight for a, b, weight in lattice.bonds}
     terms |= {((site, "X"),): -h for site in range(lattice.n_sites)}
     hamiltonian = qubit_hamiltonian_of(terms, lattice.n_sites)
-    return SpinModel(name="tfim", lattice=lattice, hamiltonian=hamiltonian, reference="+" * lattice.n_sites)
+    along = "+" if h >= 0 else "-"
+    return SpinModel(name="tfim", lattice=lattice, hamiltonian=hamiltonian, reference=along * lattice.n_sites)
 
 
 def xxz(lattice: Lattice, *, j: float = 1.0, delta: float = 1.0) -> SpinModel:

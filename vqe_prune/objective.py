@@ -124,7 +124,9 @@ class QubitEnergyObjective:
     def jacobian(self, angles: Vector) -> NDArray[Any]:
         """Return the derivative of the state without its part along the state, shape (n_parameters, 2^n)."""
         rows, psi = self.engine.jacobian(angles), self.engine.state(angles)
-        return rows - np.outer(rows @ psi.conj(), psi)
+        for row in rows:  # one at a time: the rows may fill most of the memory
+            row -= np.vdot(psi, row) * psi
+        return rows
 
 
 def sector_hamiltonian(problem: Problem) -> SectorHamiltonian:

@@ -146,13 +146,14 @@ def commutator(
 ) -> dict[PauliString, float]:
     """Return -i [A, B] of two real sums of strings, which is Hermitian: coefficient of each string."""
     result: dict[PauliString, float] = {}
-    second = list(second)
+    first, second = list(first), list(second)
+    scale = max((abs(c) for c, _ in first), default=1.0) * max((abs(c) for c, _ in second), default=1.0)
     for a, p in first:
         for b, q in second:
             if not strings_commute(p, q):
                 phase, string = multiply_strings(p, q)
                 result[string] = result.get(string, 0.0) + 2.0 * a * b * phase.imag
-    return {string: value for string, value in result.items() if abs(value) > NEGLIGIBLE}
+    return {string: value for string, value in result.items() if abs(value) > NEGLIGIBLE * scale}
 
 
 def check_string(string: PauliString) -> None:

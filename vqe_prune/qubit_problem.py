@@ -45,8 +45,8 @@ class QubitProblem:
         energies: ``hf``, ``mp2``, ``ccsd``, ``exact`` and ``reference``, None where not computed; ``exact`` is the
             lowest energy of all, with electrons the lowest one in the symmetry sector of the reference.
         floor: Lowest energy of any state, None where not computed; no energy may be below it.
-        degeneracy: Number of states of the exact level, None where not computed.
-        sector_dimension: Number of independent states in the reference's symmetry sector.
+        degeneracy: Number of states of the exact level, counted up to 8; None where not computed.
+        sector_dimension: Number of independent states with the reference's parities and sums of Z.
         unit: Unit of energies: hartree, or J for a model.
         n_electrons: Numbers of alpha and beta electrons, None for spins.
         lattice: Where a model lives.
@@ -261,7 +261,7 @@ def _assemble(
 def _level_inside(hamiltonian: QubitHamiltonian, sector: QubitSector, floor: GroundLevel) -> GroundLevel:
     """Lowest level of a sector: what the sector holds of the lowest level of all, else found by itself."""
     states = sector.inside(floor, hamiltonian.n_qubits)
-    if len(states):
+    if floor.whole and len(states):
         return GroundLevel(energy=floor.energy, states=states, gap=None)
     return ground_level(hamiltonian, sector)
 
@@ -311,9 +311,8 @@ def _sector_warnings(
     same = SAME_ENERGY * max(hamiltonian.norm_bound, 1e-300)
     notes = []
     if len(inside.states) > 1:
-        notes.append(
-            f"the ground state is {len(inside.states)}-fold degenerate: the energy is well defined, the state is not"
-        )
+        fold = f"{'' if inside.whole else 'at least '}{len(inside.states)}-fold"
+        notes.append(f"the ground state is {fold} degenerate: the energy is well defined, the state is not")
     if inside.energy - floor.energy > same:
         notes.append(
             f"the reference is outside the sector of the lowest state: gates that keep the symmetries stop at "

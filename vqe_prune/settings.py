@@ -97,6 +97,7 @@ class Settings:
     seed: int = 0
     threads: int | None = None
     output_dir: str | None = None
+    file_contents: dict[str, str] = field(default_factory=dict)  # SHA-256 of each file that a setting names
 
     @property
     def on_qubits(self) -> bool:

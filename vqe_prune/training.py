@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any
@@ -37,7 +39,7 @@ class Training:
         n_seeds: Number of random starts.
         steps: Steps of Adam, largest number of steps of L-BFGS.
         learning_rate: Of Adam, in radian a step.
-        threshold: Error that counts as success.
+        threshold: Error that counts as success when it is reached at any step.
 
     """
 
@@ -55,13 +57,18 @@ class TrainingRun:
     Attributes:
         seed: What the first angles were drawn with.
         values: Value before the first and after every step; shape (n_steps + 1,).
-        angles: Last angles, radian; shape (n_parameters,).
+        angles: Angles of the lowest value, radian; shape (n_parameters,).
 
     """
 
     seed: int
     values: Vector
     angles: Vector
+
+    @property
+    def lowest(self) -> float:
+        """The lowest value of the run."""
+        return float(self.values.min())
 
     def steps_to(self, value: float) -> int | None:
         """Return the first step at which the value is below a number, None where it never is."""
@@ -88,20 +95,20 @@ class TrainingStudy:
 
     @property
     def best(self) -> TrainingRun:
-        """The run with the lowest last value."""
-        return min(self.runs, key=lambda run: float(run.values[-1]))
+        """The run with the lowest value."""
+        return min(self.runs, key=lambda run: run.lowest)
 
     @property
     def successes(self) -> list[int]:
-        """Steps to the threshold of every run that reached it, fewest first."""
-        ends = [run for run in self.runs if run.values[-1] > self.exact - self.threshold]  # lower is another sector
-        steps = [run.steps_to(self.exact + self.threshold) for run in ends]
+        """Steps to the threshold of every run that came so near to the exact value at any step, fewest first."""
+        inside = [run for run in self.runs if run.lowest > self.exact - self.threshold]  # lower is another sector
+        steps = [run.steps_to(self.exact + self.threshold) for run in inside]
         return sorted(step for step in steps if step is not None)
 
     @property
-    def final_errors(self) -> Vector:
-        """Last error of every run, smallest first; shape (n_seeds,)."""
-        return np.sort([run.values[-1] - self.exact for run in self.runs])
+    def lowest_errors(self) -> Vector:
+        """Lowest error of every run, smallest first; shape (n_seeds,)."""
+        return np.sort([run.lowest - self.exact for run in self.runs])
 
     def as_row(self) -> dict[str, Any]:
         """Return what a record holds: success, quartiles of steps and errors, and the curve of errors."""
@@ -114,7 +121,7 @@ class TrainingStudy:
             "threshold": self.threshold,
             "n_successes": len(reached),
             "steps_quartiles": [float(q) for q in np.quantile(reached, QUARTILES)] if reached else None,
-            "error_quartiles": [float(q) for q in np.quantile(self.final_errors, QUARTILES)],
+            "error_quartiles": [float(q) for q in np.quantile(self.lowest_errors, QUARTILES)],
             "curve": {"steps": steps.tolist(), "low": low, "median": median, "high": high},
         }
 
@@ -175,11 +182,24 @@ def train(
         runs = task(seeds)
     else:
         shares = [list(seeds[k::workers]) for k in range(workers)]
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        with _main_hidden(), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
             runs = [run for part in pool.map(task, shares) for run in part]
     runs = sorted(runs, key=lambda run: run.seed)
-    exact = min(float(run.values[-1]) for run in runs) if exact is None else exact
+    exact = min(run.lowest for run in runs) if exact is None else exact
     return TrainingStudy(method=method, runs=tuple(runs), exact=exact, threshold=training.threshold)
+
+
+@contextmanager
+def _main_hidden() -> Iterator[None]:
+    """Let spawned processes not run the user's script again: they need this module alone, not what started it."""
+    names: dict[str, Any] = vars(sys.modules["__main__"])
+    kept: dict[str, Any] = {name: names.get(name) for name in ("__file__", "__spec__") if name in names}
+    names.pop("__file__", None)
+    names["__spec__"] = None
+    try:
+        yield
+    finally:
+        names.update(kept)
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,7 +257,8 @@ def adam(
         decay: Of the means of gradient and squared gradient.
 
     Returns:
-        Values before the first and after every step, (steps + 1, n_sets), and the last angles, shape of `starts`.
+        Values before the first and after every step, (steps + 1, n_sets), and the angles of the lowest value of each
+        set, shape of `starts`.
 
     Source: D. P. Kingma, J. Ba, Adam: a method for stochastic optimization, arXiv 1412.6980.
 
@@ -245,8 +266,11 @@ def adam(
     angles = np.array(starts, dtype=float)
     mean, square = np.zeros_like(angles), np.zeros_like(angles)
     values = np.empty((steps + 1, len(angles)))
+    best, lowest = angles.copy(), np.full(len(angles), np.inf)
     for step in range(steps + 1):
         values[step], gradients = objective.values_and_gradients(angles)
+        better = values[step] < lowest
+        best[better], lowest[better] = angles[better], values[step][better]
         if step == steps:
             break
         mean += (1.0 - decay[0]) * (gradients - mean)
@@ -254,4 +278,4 @@ def adam(
         corrected = mean / (1.0 - decay[0] ** (step + 1))
         scale = np.sqrt(square / (1.0 - decay[1] ** (step + 1))) + 1e-8
         angles -= learning_rate * corrected / scale
-    return values, angles
+    return values, best

@@ -5,8 +5,9 @@ Hamiltonian go, fixed entanglers become couplings of the Hamiltonian), spatial (
 Hamiltonian's permutations, a layer) and depth (layers that add no new direction go). A pass is taken only if the
 smaller ansatz passes an acceptance test.
 
-Source: the effective quantum neural tangent kernel and symmetric pruning are those of arXiv 2208.14057. The passes, the
-acceptance test, the reverse closure and the depth pass are our reconstruction.
+Source: the effective quantum neural tangent kernel and symmetric pruning are those of X. Wang, J. Liu, T. Liu, Y. Luo,
+Y. Du, D. Tao, Symmetric pruning in quantum neural networks, arXiv 2208.14057. The passes as they are here, the
+acceptance test and the depth pass are our reconstruction.
 """
 
 from __future__ import annotations
@@ -173,8 +174,8 @@ class _Test:
         level = vectors[:, energies - energies[0] < SAME_ENERGY * max(hamiltonian.norm_bound, 1.0)]
         reference = space.basis.conj() @ prepared_reference(ansatz, self.problem.reference_state)
         ground = level @ (level.conj().T @ reference)
-        if np.linalg.norm(ground) < 1e-9:
-            return 0.0
+        if np.linalg.norm(ground) < 1e-9:  # gates may lead there all the same
+            ground = level[:, 0]
         ground /= np.linalg.norm(ground)
         generators = [project_sum(terms, space) for terms in independent_generators(ansatz)]
         unitaries = [space.basis.conj() @ apply_gates(gates, space.basis).T for gates in fixed_gates(ansatz)[1]]
@@ -278,4 +279,5 @@ def _gate_scores(test: _Test, ansatz: Ansatz) -> list[float | None]:
             known[key] = None
             if isinstance(generator, PauliSum) and rotation.parameter is not None:
                 known[key] = haar_gradient_of(projected_traces(generator.terms, space), observable, space)
-    return [known[gate_key(rotation.generator)] for rotation in ansatz.rotations]
+    found = [(known[gate_key(rotation.generator)], rotation.coefficient) for rotation in ansatz.rotations]
+    return [None if score is None else score * coefficient**2 for score, coefficient in found]

@@ -16,7 +16,7 @@ from vqe_prune.objective import QubitEnergyObjective
 from vqe_prune.paulis import Clifford, PauliString, PauliSum, State, commutator, strings_commute
 from vqe_prune.prune.plan import Action, Decision, PrunePlan
 from vqe_prune.qubit_problem import QubitProblem, prepared_state
-from vqe_prune.score.information import fisher_rank
+from vqe_prune.score.information import fisher_rank, fits_in_memory
 from vqe_prune.score.space import fixed_gates, prepared_reference
 from vqe_prune.symmetry import Sum, sum_label
 
@@ -256,8 +256,12 @@ def depth_plan(problem: QubitProblem, ansatz: Ansatz) -> tuple[PrunePlan, str]:
     """Drop layers beyond the first ones that already move the state in every direction that all layers can (ours).
 
     The Fisher rank at random angles grows with the layers until the ansatz is over-parameterised; what comes after
-    adds parameters and gates and no direction.
+    adds parameters and gates and no direction. A third more parameters than directions are kept, and two layers.
     """
+    objective = QubitEnergyObjective(problem.hamiltonian, ansatz, problem.reference_state)
+    if not fits_in_memory(objective):
+        kept = tuple(Decision(action=Action.KEEP, reason="") for _ in ansatz.rotations)
+        return PrunePlan(rule="depth", decisions=kept), "no layer is removed: Fisher ranks would not fit in memory"
     layers = layers_of(ansatz)
     count = max(layers) + 1
     full = largest_rank(problem, ansatz)
@@ -266,13 +270,18 @@ def depth_plan(problem: QubitProblem, ansatz: Ansatz) -> tuple[PrunePlan, str]:
     decisions = []
     for layer in layers:
         if layer < enough:
-            reason = f"layer {layer + 1} of the {enough} that the Fisher rank {full} needs"
+            reason = f"layer {layer + 1} of {enough}, for a Fisher rank of {full}"
             decisions.append(Decision(action=Action.KEEP, reason=reason))
         else:
             reason = f"layers after {enough} add no direction: the Fisher rank stays {full}"
             decisions.append(Decision(action=Action.DROP, reason=reason))
     note = ""
-    if first == count:
+    if first == count and ansatz.n_parameters < SPARE_PARAMETERS * full:
+        note = (
+            f"the ansatz may not be over-parameterised: {ansatz.n_parameters} parameters move the state in {full} "
+            f"directions, and a third more than that train surely; more ansatz.layers help"
+        )
+    elif first == count and count > 1:
         note = (
             f"the ansatz may not be over-parameterised: its last layer still adds directions (Fisher rank {full}); "
             f"training may end in local minima, more ansatz.layers help"

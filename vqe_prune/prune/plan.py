@@ -139,6 +139,8 @@ def chain(plans: Sequence[PrunePlan]) -> PrunePlan:
                 generator = later.replacement or earlier.replacement
                 decisions[index] = replace(later, leader=survivors[later.leader], replacement=generator)
             else:
+                if later.action is Action.REPLACE and any(decision.leader == index for decision in decisions):
+                    raise ValueError(f"Argument `plans` must not replace rotation {index}, which others are tied to")
                 decisions[index] = later
         total = PrunePlan(rule=f"{total.rule}, {plan.rule}", decisions=tuple(decisions))
     return _rehang_ties(total)

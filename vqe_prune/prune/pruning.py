@@ -39,7 +39,7 @@ from vqe_prune.training import Training, train
 Vector = NDArray[np.float64]
 
 VARIATIONAL_SLACK = 1e-8
-"""An energy this much (hartree) below the exact one is rounding; more is a wrong answer."""
+"""An energy of a molecule this much (hartree) below the exact one is rounding; more is a wrong answer."""
 
 HESSIAN_COLUMN = 2.5
 """Time of a column of the Hessian in gradients: two states and their derivatives instead of two states."""
@@ -94,7 +94,7 @@ class Pruning:
         problem: What was solved.
         stages: The ansatz as built, after each rule, each re-optimised.
         plan: What happened to each rotation of the ansatz as built.
-        path: Points of the last rule's path, empty where the rules are exact.
+        path: Points of the last rule's path, empty where no rule traded energy.
         certificate: What pruning cost.
         notes: What the user should know, in words.
 
@@ -170,7 +170,7 @@ def prune_ansatz(
         seed: Seed of the random rule, and the first seed of trainings.
         gradient_tolerance: Largest gradient component of an optimum, hartree per radian.
         max_steps: Largest number of optimiser steps.
-        threads: Threads for large sectors.
+        threads: Threads for large sectors, and processes for long trainings.
         journal: Where progress goes and an interrupted run's past comes from.
 
     Returns:
@@ -183,7 +183,7 @@ def prune_ansatz(
     """
     journal, limits = journal or Journal(), limits or Limits()
     on_qubits = isinstance(problem, QubitProblem)
-    rules = (("eqntk",) if on_qubits else ("symmetry", "curvature")) if rules is None else rules
+    rules = list((("eqntk",) if on_qubits else ("symmetry", "curvature")) if rules is None else rules)
     _check_rules(rules, on_qubits)
     if isinstance(problem, QubitProblem):
         check_qubit_ansatz(problem, ansatz)
@@ -193,6 +193,7 @@ def prune_ansatz(
         hamiltonian = sector_hamiltonian(problem)
     options = (gradient_tolerance, max_steps, threads, training or Training(), seed, "eqntk" in rules)
     work = _Work(problem, hamiltonian, journal, *options)
+    found = symmetric_passes(problem, ansatz) if isinstance(problem, QubitProblem) and rules[:1] == ["eqntk"] else None
     stages = [work.train("full", ansatz) if on_qubits else work.optimise("full", ansatz, np.zeros(ansatz.n_parameters))]
     plans: list[PrunePlan] = []
     path: list[PathPoint] = []
@@ -200,7 +201,7 @@ def prune_ansatz(
     for rule in rules:
         before = stages[-1]
         if isinstance(problem, QubitProblem) and rule == "eqntk":
-            passes, said = symmetric_passes(problem, before.ansatz)
+            passes, said = found or symmetric_passes(problem, before.ansatz)
             accepted, refusal = work.train_passes(passes, before)
             plans += [each.plan for each in passes[: len(accepted)]]
             stages += accepted
@@ -214,7 +215,8 @@ def prune_ansatz(
             path = work.eliminate(rule, ranking, before, limits, stages[0].optimum.value)
             reference = reference_energy(problem, limits, stages[0].optimum.value)
             chosen = choose(path, limits, reference)
-            notes += _shortfall(rule, path, chosen, limits, reference)
+            unit = problem.unit if isinstance(problem, QubitProblem) else "hartree"
+            notes += _shortfall(rule, path, chosen, limits, reference, unit)
             plans.append(elimination_plan(rule, before.ansatz, path, chosen))
             stages.append(Stage(name=rule, ansatz=restrict(before.ansatz, chosen.kept), optimum=chosen.optimum))
             predicted += chosen.predicted
@@ -228,6 +230,13 @@ def prune_ansatz(
         certificate=work.certify(stages[0], stages[-1], predicted),
         notes=tuple(notes),
     )
+
+
+def _slack(problem: Problem | QubitProblem) -> float:
+    """Rounding of an energy: that of molecules, or of a qubit Hamiltonian by the sum of its coefficients."""
+    if isinstance(problem, Problem) or problem.unit == "hartree":
+        return VARIATIONAL_SLACK
+    return 1e-9 * problem.hamiltonian.norm_bound
 
 
 def _training_notes(problem: Problem | QubitProblem, stages: Sequence[Stage]) -> list[str]:
@@ -290,18 +299,24 @@ def choose(path: Sequence[PathPoint], limits: Limits, reference: float) -> PathP
     return min(within, key=lambda point: len(point.kept), default=path[0])
 
 
-def _shortfall(rule: str, path: Sequence[PathPoint], chosen: PathPoint, limits: Limits, reference: float) -> list[str]:
+def _shortfall(
+    rule: str, path: Sequence[PathPoint], chosen: PathPoint, limits: Limits, reference: float, unit: str
+) -> list[str]:
     """Say in words why a rule removed nothing."""
+
+    def amount(value: float, form: str) -> str:
+        return f"{format(1e3 * value, form)} mHa" if unit == "hartree" else f"{value:.3e} {unit}"
+
     if len(chosen.kept) < len(path[0].kept) or not path[0].kept:
         return []
     if limits.parameters is not None:
         return [f"{rule} removed nothing: {len(chosen.kept)} parameters are within the budget of {limits.parameters}"]
     error = path[0].value - reference
     if error <= limits.tolerance:
-        return [f"{rule} removed nothing: every parameter is needed for {1e3 * limits.tolerance:g} mHa"]
+        return [f"{rule} removed nothing: every parameter is needed for {amount(limits.tolerance, 'g')}"]
     return [
-        f"{rule} removed nothing: the ansatz before it already has an error of {1e3 * error:.4f} mHa, more than the "
-        f"{1e3 * limits.tolerance:g} mHa allowed; raise pruner.tolerance or set pruner.relative_to=full"
+        f"{rule} removed nothing: the ansatz before it already has an error of {amount(error, '.4f')}, more than the "
+        f"{amount(limits.tolerance, 'g')} allowed; raise pruner.tolerance or set pruner.relative_to=full"
     ]
 
 
@@ -312,8 +327,9 @@ def _keep_all(ansatz: Ansatz) -> PrunePlan:
 
 def _check_variational(problem: Problem | QubitProblem, stages: Sequence[Stage]) -> None:
     exact = problem.floor if isinstance(problem, QubitProblem) else problem.energies.get("exact")
+    slack = _slack(problem)
     for stage in stages:
-        if exact is not None and stage.optimum.value < exact - VARIATIONAL_SLACK:
+        if exact is not None and stage.optimum.value < exact - slack:
             raise ConvergenceError(
                 f"the {stage.name} ansatz of {problem.name} gave {stage.optimum.value:.8f}, below the exact "
                 f"{exact:.8f}: one of them is wrong; please report this with the input"
@@ -355,10 +371,9 @@ class _Work:
             rise = stage.optimum.value - stages[-1].optimum.value
             if rise > allowed:
                 unit = self.problem.unit
-                text = (
-                    f"the {each.name} pass is not kept: the best of all trainings is {rise:.3e} {unit} higher with it"
-                )
-                return stages[1:], [text]
+                text = f"the {each.name} pass is not kept: training ends {rise:.3e} {unit} higher with it"
+                later = [other.name for other in passes[len(stages) :]]
+                return stages[1:], [text + (f"; {' and '.join(later)}, found after it, fall with it" if later else "")]
             stages.append(stage)
         return stages[1:], []
 
@@ -451,7 +466,7 @@ class _Work:
         states = [self.bind(stage.ansatz).engine.state(stage.optimum.angles) for stage in (first, last)]
         measured = last.optimum.value - first.optimum.value
         bound = energy_change_bound(self.hamiltonian, states[0], states[1])
-        if abs(measured) > bound + VARIATIONAL_SLACK:
+        if abs(measured) > bound + _slack(self.problem):
             raise ConvergenceError(
                 f"pruning changed the energy by {measured:.3e} hartree, more than the {bound:.3e} that the two states "
                 f"allow: one of them is wrong; please report this with the input"

@@ -104,7 +104,11 @@ def _headline(record: Record) -> str:
     distance = ""
     if error is not None:
         number, unit = format_error(error, record.unit), escape(error_unit(record.unit)[1])
-        where = "below the exact energy of its sector" if error < -1e-8 else "from the exact energy"
+        where = (
+            "below the exact energy of its sector"
+            if error < -1e-8 * max(1.0, abs(last["energy"]))
+            else "from the exact energy"
+        )
         distance = f", <span>{escape(number.removeprefix('-'))}</span> {unit} {where}"
     return (
         f"<h1>{escape(str(record.problem['name']))}: {first['n_parameters']} → {last['n_parameters']} parameters, "
@@ -213,7 +217,7 @@ def _training(record: Record) -> str:
     caption = (
         "Error against optimiser step: the line is the median over the seeds, the band goes from the lower to the "
         "upper quartile, the dotted line is the threshold of success. In the table steps are those of the seeds that "
-        "succeeded, median and quartiles; the error is the median at the end, over all seeds."
+        "succeeded, median and quartiles; the error is the median over all seeds of the lowest each one found."
     )
     picture = training_picture(record.stages, record.unit)
     return "<h2>Training</h2>" + _table(training_header(record.unit), rows) + _figure("", picture, caption)
@@ -223,7 +227,7 @@ def _certificate(record: Record) -> str:
     predicted, measured, bound = map(escape, certificate_texts(record.certificate, record.unit))
     text = (
         f"<h2>Certificate</h2><p>Pruning was predicted to raise the energy by {predicted} and raised it by "
-        f"{measured}. The overlap of the two states alone proves that it cannot have moved by more than {bound}.</p>"
+        f"{measured}. The overlap of the two states alone prove that it cannot have moved by more than {bound}.</p>"
     )
     energy, difference = record.qsim["energy"], record.qsim["difference"]
     if energy is None or difference is None:

@@ -237,7 +237,7 @@ def _commute(gate: DrawnGate, other: DrawnGate) -> bool:
     shared = set(gate.wires) & set(other.wires)
     if not shared:
         return True
-    if not all(letter in "XYZ" for letter in (*gate.letters, *other.letters)):
+    if not all(letter in ("X", "Y", "Z") for letter in (*gate.letters, *other.letters)):
         return False
     mine, theirs = (dict(zip(each.wires, each.letters, strict=True)) for each in (gate, other))
     return sum(mine[wire] != theirs[wire] for wire in shared) % 2 == 0

@@ -67,11 +67,11 @@ def mean_qntk(objective: Objective, *, samples: int = 64, seed: int = 0) -> Esti
         ValueError: Fewer than two samples, which give no error.
 
     """
-    kernels = np.sum(_random_gradients(objective, samples, seed) ** 2, axis=1)
+    kernels = np.sum(random_gradients(objective, samples, seed) ** 2, axis=1)
     return Estimate(mean=float(kernels.mean()), error=float(kernels.std(ddof=1) / np.sqrt(samples)), samples=samples)
 
 
-def _random_gradients(objective: Objective, samples: int, seed: int) -> Vector:
+def random_gradients(objective: Objective, samples: int, seed: int) -> Vector:
     """Return gradients at uniform angles, shape (samples, n_parameters), in one batch where the objective can."""
     if samples < 2:
         raise ValueError(f"Argument `samples` must be at least 2, but it is {samples}")
@@ -180,7 +180,7 @@ def gradient_variance(objective: Objective, *, samples: int = 100, seed: int = 0
         training landscapes, arXiv 1803.11173.
 
     """
-    return _random_gradients(objective, samples, seed).var(axis=0)
+    return random_gradients(objective, samples, seed).var(axis=0)
 
 
 def plateau_exponent(sizes: Sequence[int], variances: Sequence[float] | Vector) -> float:
@@ -191,7 +191,7 @@ def plateau_exponent(sizes: Sequence[int], variances: Sequence[float] | Vector) 
         variances: The variance at each size, positive.
 
     Returns:
-        The slope b by least squares; above about 0.5 there is a barren plateau.
+        The slope b by least squares; large where there is a barren plateau, 0 for polynomial decay.
 
     Raises:
         ValueError: Sizes and variances differ in number, there is no slope to fit, or a variance is not positive.

@@ -11,16 +11,22 @@ import numpy as np
 from vqe_prune.ansatz.rotation import Ansatz
 from vqe_prune.objective import QubitEnergyObjective
 from vqe_prune.qubit_problem import QubitProblem
-from vqe_prune.score.information import RANK_TOLERANCE, fisher_spectrum
-from vqe_prune.score.kernel import gradient_variance, haar_eqntk, mean_qntk
+from vqe_prune.score.information import fisher_spectrum, fits_in_memory, rank_of
+from vqe_prune.score.kernel import haar_eqntk, random_gradients
 from vqe_prune.score.lie import cliffords_first, lie_algebra_dimension
-from vqe_prune.score.space import EffectiveSpace, effective_space, independent_generators, parameter_generators
+from vqe_prune.score.space import (
+    EffectiveSpace,
+    effective_space,
+    fixed_gates,
+    independent_generators,
+    parameter_generators,
+)
 
 LARGEST_SPACE = 1024
 """Larger spaces are reported as at least this: closing them takes minutes; a pruned ansatz must have a smaller one."""
 
 LARGEST_BASIS = 1 << 22
-"""Amplitudes of the largest basis of a space, 64 MiB: of 14 qubits 256 vectors."""
+"""Amplitudes of the largest basis of a space, 64 MiB up to 18 qubits: of 14 qubits 256 vectors."""
 
 LARGEST_ALGEBRA = 70_000
 """Larger algebras of single strings are reported as at least this: su(256), of 8 qubits, has 65,535 elements."""
@@ -35,7 +41,7 @@ class AnsatzScores:
         d_eff_whole: False where the space was not closed: then d_eff is a lower bound.
         lie_dimension: Dimension of the dynamical Lie algebra.
         lie_whole: False where it was not closed.
-        fisher_rank: Rank of the Fisher information.
+        fisher_rank: Rank of the Fisher information, None where its Jacobian would not fit in memory.
         fisher_spectrum: Its eigenvalues, largest first.
         qntk: Neural tangent kernel over the number of parameters, mean over angles.
         qntk_error: Standard error of that mean.
@@ -48,7 +54,7 @@ class AnsatzScores:
     d_eff_whole: bool
     lie_dimension: int
     lie_whole: bool
-    fisher_rank: int
+    fisher_rank: int | None
     fisher_spectrum: tuple[float, ...]
     qntk: float
     qntk_error: float
@@ -75,9 +81,10 @@ def score_ansatz(problem: QubitProblem, ansatz: Ansatz, *, samples: int = 64, se
     objective = QubitEnergyObjective(problem.hamiltonian, ansatz, problem.reference_state)
     sums = any(len(generator) > 1 for generator in parameter_generators(ansatz))
     algebra = lie_algebra_dimension(ansatz, problem.n_qubits, limit=None if sums else LARGEST_ALGEBRA)
-    kernel = mean_qntk(objective, samples=samples, seed=seed)
+    gradients = random_gradients(objective, samples, seed)
+    kernels = np.sum(gradients**2, axis=1)
     angles = np.random.default_rng(seed).uniform(0.0, 2.0 * np.pi, ansatz.n_parameters)
-    spectrum = fisher_spectrum(objective, angles)
+    spectrum = fisher_spectrum(objective, angles) if fits_in_memory(objective) else None
     count = max(ansatz.n_parameters, 1)
     haar = None
     if space.whole and space.dimension > 1:
@@ -87,12 +94,12 @@ def score_ansatz(problem: QubitProblem, ansatz: Ansatz, *, samples: int = 64, se
         d_eff_whole=space.whole,
         lie_dimension=algebra.dimension,
         lie_whole=algebra.whole,
-        fisher_rank=int(np.sum(spectrum > RANK_TOLERANCE * max(spectrum.max(initial=0.0), 1e-300))),
-        fisher_spectrum=tuple(float(value) for value in spectrum),
-        qntk=kernel.mean / count,
-        qntk_error=kernel.error / count,
+        fisher_rank=None if spectrum is None else rank_of(spectrum),
+        fisher_spectrum=() if spectrum is None else tuple(float(value) for value in spectrum),
+        qntk=float(kernels.mean()) / count,
+        qntk_error=float(kernels.std(ddof=1)) / np.sqrt(samples) / count,
         haar_eqntk=haar,
-        gradient_variance=float(np.mean(gradient_variance(objective, samples=samples, seed=seed))),
+        gradient_variance=float(gradients.var(axis=0).mean()),
     )
 
 
@@ -102,8 +109,10 @@ def space_of(problem: QubitProblem, ansatz: Ansatz) -> EffectiveSpace:
     A space depends on the generators alone, not on how often they come, so that the last few are remembered.
     """
     moved = cliffords_first(ansatz)
-    fixed = tuple(rotation for rotation in moved.rotations if rotation.parameter is None)
-    return _remembered_space(_SpaceKey(problem, frozenset(independent_generators(moved)), fixed, moved))
+    preparation, runs = fixed_gates(moved)
+    return _remembered_space(
+        _SpaceKey(problem, frozenset(independent_generators(moved)), (preparation, tuple(runs)), moved)
+    )
 
 
 @dataclass(frozen=True)
