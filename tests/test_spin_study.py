@@ -211,3 +211,24 @@ def test_large_couplings_are_no_contradiction(tmp_path: Path) -> None:
 def test_the_field_may_point_the_other_way() -> None:
     problem = model_problem(transverse_field_ising(chain(4), j=1.0, h=-2.0))
     assert problem.energies["reference"] == pytest.approx(-8.0, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "most"),
+    [
+        (["molecule=LiH", "pruner=lie"], 4),
+        (["molecule=LiH", "pruner=[symmetry,lie,curvature]"], 3),
+        (["molecule=LiH", "pruner=lie", "pruner.parameters=5"], 5),
+        (["model=tfim", "pruner=[eqntk,lie]"], 8),
+        (["model=tfim", "model.n=4", "ansatz.layers=4", "pruner=lie"], 40),
+    ],
+)
+def test_merging_in_one_shot_keeps_to_the_tolerance(arguments: list[str], most: int, tmp_path: Path, capsys) -> None:
+    assert main([*arguments, f"output_dir={tmp_path / 'x'}"]) == 0
+    record = read_record(tmp_path / "x")
+    last = record.stages[-1]
+    assert last["n_parameters"] <= most < record.stages[0]["n_parameters"]
+    assert last["error_to_exact"] <= 1.5e-3  # the tolerance
+    assert last["error_to_exact"] >= -1e-9  # variational, up to rounding
+    assert "lie: " in capsys.readouterr().out
+    assert len(record.plan) == record.stages[0]["n_rotations"]

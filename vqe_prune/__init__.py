@@ -35,8 +35,9 @@ if TYPE_CHECKING:
         taper,
     )
     from vqe_prune.prune.eqntk import symmetric_passes
+    from vqe_prune.prune.limits import Limits
     from vqe_prune.prune.plan import PrunePlan, apply_plan
-    from vqe_prune.prune.pruning import Limits, Pruning, prune_ansatz
+    from vqe_prune.prune.pruning import Pruning, prune_ansatz
     from vqe_prune.qubit_problem import QubitProblem, model_problem, molecular_qubit_problem, pauli_problem
     from vqe_prune.report import Record, read_record
     from vqe_prune.score.summary import AnsatzScores, score_ansatz
@@ -55,7 +56,7 @@ _HOMES = {
     "HamiltonianSymmetries": "symmetry",
     "InputError": "errors",
     "Lattice": "lattice",
-    "Limits": "prune.pruning",
+    "Limits": "prune.limits",
     "Molecule": "chemistry",
     "Objective": "objective",
     "Optimum": "optimize",

@@ -19,7 +19,7 @@ from vqe_prune.molecule_input import molecule_names, molecule_source
 from vqe_prune.settings import NOT_IN_DIGEST, MoleculeSettings, Settings, digest
 
 ANSATZE = ("uccsd", "hardware_efficient", "hva", "qaoa")
-RULES = ("symmetry", "eqntk", "curvature", "magnitude", "random", "fisher")
+RULES = ("symmetry", "eqntk", "lie", "curvature", "magnitude", "random", "fisher")
 REFERENCES = ("exact", "full")
 METHODS = ("adam", "l-bfgs")
 ENTANGLERS = ("cz", "cx", "zz", "xx", "yy", "xy", "heisenberg")

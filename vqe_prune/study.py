@@ -17,7 +17,8 @@ from vqe_prune.errors import InputError
 from vqe_prune.inputs import set_up
 from vqe_prune.journal import TraceJournal
 from vqe_prune.problem import Problem
-from vqe_prune.prune.pruning import Limits, Pruning, prune_ansatz
+from vqe_prune.prune.limits import Limits
+from vqe_prune.prune.pruning import Pruning, prune_ansatz
 from vqe_prune.qubit_problem import QubitProblem
 from vqe_prune.report import Record
 from vqe_prune.results import (

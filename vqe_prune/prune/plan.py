@@ -19,6 +19,7 @@ class Action(enum.Enum):
     DROP = "drop"
     TIE = "tie"
     REPLACE = "replace"
+    MERGE = "merge"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,11 +27,12 @@ class Decision:
     """One rotation's fate.
 
     Attributes:
-        action: Keep it, drop it, or tie it to another rotation's angle.
+        action: Keep it, drop it, tie it to another rotation's angle, put another generator in its place, or merge it
+            into another rotation of the same generator.
         reason: Why, in words.
         score: The number behind it, where there is one.
-        leader: For a tie, the rotation whose angle it follows.
-        coefficient: For a tie, its angle divided by the leader's.
+        leader: For a tie, the rotation whose angle it follows; for a merge, the one that takes over its angle.
+        coefficient: For a tie, its angle divided by the leader's; for a merge, its generator divided by the leader's.
         replacement: The generator that takes its place: of a replaced rotation, with a parameter of its own, and of a
             tied one that was replaced before.
 
@@ -60,24 +62,32 @@ class PrunePlan:
     @property
     def survivors(self) -> list[int]:
         """Rotations that stay, ascending."""
-        return [k for k, decision in enumerate(self.decisions) if decision.action is not Action.DROP]
+        return [k for k, each in enumerate(self.decisions) if each.action not in (Action.DROP, Action.MERGE)]
 
 
 def apply_plan(plan: PrunePlan, ansatz: Ansatz) -> Ansatz:
-    """Return the smaller ansatz: dropped rotations gone, tied ones on their leader's parameter, parameters renumbered.
+    """Return the smaller ansatz: dropped and merged rotations gone, tied ones on their leader's parameter.
+
+    Parameters are renumbered. What a merged rotation turned is in its leader's angle (`carry_angles`).
 
     Args:
         plan: One decision a rotation.
         ansatz: The ansatz the plan was made for.
 
     Raises:
-        ValueError: The plan has another number of rotations, or ties to a rotation that it drops or ties.
+        ValueError: The plan has another number of rotations, ties to a rotation that it drops or ties, or merges into
+            one that it merges.
 
     """
     if len(plan.decisions) != len(ansatz.rotations):
         raise ValueError(
             f"Argument `plan` must decide on {len(ansatz.rotations)} rotations, but it has {len(plan.decisions)}"
         )
+    for index, decision in enumerate(plan.decisions):
+        if decision.action is Action.MERGE:
+            leader = decision.leader
+            if leader is None or plan.decisions[leader].action is Action.MERGE:
+                raise ValueError(f"Argument `plan` must merge rotation {index} into a kept one, but it names {leader}")
     numbers: dict[int, int] = {}
     rotations = []
     for index in plan.survivors:
@@ -108,6 +118,8 @@ def _planned(plan: PrunePlan, ansatz: Ansatz, index: int) -> Rotation:
 def carry_angles(plan: PrunePlan, ansatz: Ansatz, angles: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return angles for the smaller ansatz: of each parameter the mean of what its rotations had, 0 where it is new.
 
+    What a merged rotation had is added to its leader first.
+
     Args:
         plan: One decision a rotation.
         ansatz: The ansatz before the plan.
@@ -116,7 +128,11 @@ def carry_angles(plan: PrunePlan, ansatz: Ansatz, angles: NDArray[np.float64]) -
     """
     smaller = apply_plan(plan, ansatz)
     replaced = np.array([decision.action is Action.REPLACE for decision in plan.decisions])
-    old = np.where(replaced, 0.0, ansatz.rotation_angles(angles))[plan.survivors]
+    whole = ansatz.rotation_angles(angles)
+    for index, decision in enumerate(plan.decisions):
+        if decision.action is Action.MERGE and decision.leader is not None and decision.replacement is None:
+            whole[decision.leader] += decision.coefficient * whole[index]
+    old = np.where(replaced, 0.0, whole)[plan.survivors]
     free = smaller.parameters >= 0
     coefficients, parameters = smaller.coefficients[free], smaller.parameters[free]
     totals = np.bincount(parameters, weights=old[free] / coefficients, minlength=smaller.n_parameters)
@@ -135,7 +151,7 @@ def chain(plans: Sequence[PrunePlan]) -> PrunePlan:
                 score = earlier.score if later.score is None else later.score
                 reason = "; ".join(text for text in (earlier.reason, later.reason) if text)
                 decisions[index] = replace(earlier, score=score, reason=reason)
-            elif later.action is Action.TIE and later.leader is not None:
+            elif later.action in (Action.TIE, Action.MERGE) and later.leader is not None:
                 generator = later.replacement or earlier.replacement
                 decisions[index] = replace(later, leader=survivors[later.leader], replacement=generator)
             else:
@@ -143,18 +159,18 @@ def chain(plans: Sequence[PrunePlan]) -> PrunePlan:
                     raise ValueError(f"Argument `plans` must not replace rotation {index}, which others are tied to")
                 decisions[index] = later
         total = PrunePlan(rule=f"{total.rule}, {plan.rule}", decisions=tuple(decisions))
-    return _rehang_ties(total)
+    return _rehang(total)
 
 
-def _rehang_ties(plan: PrunePlan) -> PrunePlan:
-    """Give ties whose leader a later plan dropped or tied a kept leader again.
+def _rehang(plan: PrunePlan) -> PrunePlan:
+    """Give ties whose leader a later plan tied, and merges whose leader it merged, the last leader of the line.
 
     A parameter goes as a whole when its leader is dropped, so a surviving follower only occurs after a later tie.
     """
     decisions = list(plan.decisions)
     for index, decision in enumerate(decisions):
         leader, coefficient = decision.leader, decision.coefficient
-        while leader is not None and decisions[leader].action is Action.TIE:
+        while leader is not None and decisions[leader].action is decision.action:
             coefficient *= decisions[leader].coefficient
             leader = decisions[leader].leader
         if leader != decision.leader:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -21,7 +21,7 @@ from vqe_prune.objective import (
     check_qubit_ansatz,
     sector_hamiltonian,
 )
-from vqe_prune.optimize import Optimum, StopReason, minimize
+from vqe_prune.optimize import Optimum, minimize
 from vqe_prune.paulis import PauliSum, QubitHamiltonian
 from vqe_prune.problem import Problem
 from vqe_prune.prune.certificate import Certificate, energy_change_bound
@@ -30,6 +30,9 @@ from vqe_prune.prune.curvature import rank_by_curvature
 from vqe_prune.prune.elimination import PathPoint, Ranking, eliminate, elimination_plan, restrict
 from vqe_prune.prune.eqntk import SymmetricPass, symmetric_passes
 from vqe_prune.prune.journal import Journal
+from vqe_prune.prune.lie import LieMerge, LieOptions, lie_merge
+from vqe_prune.prune.limits import Limits, choose, reference_energy, rounding_of
+from vqe_prune.prune.notes import merge_notes, shortfall_notes, training_notes
 from vqe_prune.prune.plan import Action, Decision, PrunePlan, apply_plan, carry_angles, chain
 from vqe_prune.prune.symmetry import symmetry_plan
 from vqe_prune.qubit_problem import QubitProblem
@@ -37,9 +40,6 @@ from vqe_prune.score.summary import score_ansatz
 from vqe_prune.training import Training, train
 
 Vector = NDArray[np.float64]
-
-VARIATIONAL_SLACK = 1e-8
-"""An energy of a molecule this much (hartree) below the exact one is rounding; more is a wrong answer."""
 
 HESSIAN_COLUMN = 2.5
 """Time of a column of the Hessian in gradients: two states and their derivatives instead of two states."""
@@ -52,6 +52,9 @@ LONG_SCORES_QUBITS = 11
 NOTICEABLE_RISE = 1e-7
 """Rise of the energy, times the sum of all coefficients, from which on a pass of ``eqntk`` is not kept."""
 
+SMALLEST_TRUST = 1e-3
+"""Below this fraction of the tolerance no prediction of the rule ``lie`` is asked for: only what is exact is merged."""
+
 LOOK_AHEAD = 2.0
 """Where steps are expensive a path ends once its error is this many times the tolerance."""
 
@@ -62,7 +65,7 @@ RANKINGS: dict[str, Ranking] = {
 }
 """Rules that delete parameters one at a time; ``random`` is made with its seed.
 
-``symmetry`` (excitations) and ``eqntk`` (qubits) make plans of their own.
+``symmetry`` (excitations), ``eqntk`` (qubits) and ``lie`` make plans of their own.
 """
 
 
@@ -127,22 +130,6 @@ class Pruning:
                 f"energy {energy:.6f} {unit}{error}"
             )
         return "\n".join(lines)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """How far rules prune.
-
-    Attributes:
-        tolerance: Largest allowed error (hartree).
-        relative_to: ``exact`` or ``full``, what the error refers to; without an exact energy always ``full``.
-        parameters: A budget instead of a tolerance.
-
-    """
-
-    tolerance: float = 1.5e-3
-    relative_to: str = "exact"
-    parameters: int | None = None
 
 
 def prune_ansatz(
@@ -210,18 +197,24 @@ def prune_ansatz(
             plans.append(symmetry_plan(problem, before.ansatz, before.optimum.angles))
             start = carry_angles(plans[-1], before.ansatz, before.optimum.angles)
             stages.append(work.optimise(rule, apply_plan(plans[-1], before.ansatz), start))
+        elif rule == "lie":
+            merge, stage = work.merge(before, limits, stages[0].optimum.value)
+            plans.append(merge.plan)
+            stages.append(stage)
+            predicted += merge.certificate.predicted_increase
+            notes += merge_notes(merge.certificate, stage.ansatz.n_parameters, problem)
         else:
             ranking = rank_at_random(seed) if rule == "random" else RANKINGS[rule]
             path = work.eliminate(rule, ranking, before, limits, stages[0].optimum.value)
             reference = reference_energy(problem, limits, stages[0].optimum.value)
             chosen = choose(path, limits, reference)
             unit = problem.unit if isinstance(problem, QubitProblem) else "hartree"
-            notes += _shortfall(rule, path, chosen, limits, reference, unit)
+            notes += shortfall_notes(rule, path, chosen, limits, reference, unit)
             plans.append(elimination_plan(rule, before.ansatz, path, chosen))
             stages.append(Stage(name=rule, ansatz=restrict(before.ansatz, chosen.kept), optimum=chosen.optimum))
             predicted += chosen.predicted
     _check_variational(problem, stages)
-    notes += _training_notes(problem, stages)
+    notes += training_notes(problem, [(stage.name, stage.optimum, stage.training) for stage in stages])
     return Pruning(
         problem=problem,
         stages=tuple(stages),
@@ -232,92 +225,14 @@ def prune_ansatz(
     )
 
 
-def _slack(problem: Problem | QubitProblem) -> float:
-    """Rounding of an energy: that of molecules, or of a qubit Hamiltonian by the sum of its coefficients."""
-    if isinstance(problem, Problem) or problem.unit == "hartree":
-        return VARIATIONAL_SLACK
-    return 1e-9 * problem.hamiltonian.norm_bound
-
-
-def _training_notes(problem: Problem | QubitProblem, stages: Sequence[Stage]) -> list[str]:
-    """Say in words what the numbers of trainings mean."""
-    exact = problem.energies.get("exact")
-    if not isinstance(problem, QubitProblem) or exact is None:
-        return []
-    same = 1e-6 * max(problem.hamiltonian.norm_bound, 1.0)
-    full, last, notes = stages[0], stages[-1], []
-    if full.optimum.value < exact - same:
-        notes.append(
-            f"the full ansatz leaves the symmetry sector of the reference, with its electron numbers: its energy is "
-            f"{exact - full.optimum.value:.6f} {problem.unit} below the exact one there"
-        )
-    elif full.optimum.value > exact + same:
-        notes.append(
-            f"the full ansatz stays {full.optimum.value - exact:.3e} {problem.unit} above the exact energy, from the "
-            f"best of its starts: more ansatz.layers, another entangler or another reference may help"
-        )
-    before, after = ((s.training or {}).get("n_successes", 0) for s in (stages[max(len(stages) - 2, 0)], last))
-    if after < before:
-        notes.append(
-            f"the {last.name} stage trains less surely than the one before it: {after} instead of {before} of "
-            f"{(last.training or {}).get('n_seeds')} starts succeed within the steps of training"
-        )
-    if last.optimum.reason is StopReason.STEPS:
-        notes.append(f"{last.name}: {last.optimum.reason.value}")
-    return notes
-
-
 def _check_rules(rules: Sequence[str], on_qubits: bool) -> None:
-    known = ("eqntk" if on_qubits else "symmetry", "random", *RANKINGS)
+    known = ("eqntk" if on_qubits else "symmetry", "lie", "random", *RANKINGS)
     unknown = [rule for rule in rules if rule not in known]
     if unknown == ["symmetry"] or unknown == ["eqntk"]:
         there, here = ("excitations", "eqntk") if on_qubits else ("qubit ansätze", "symmetry")
         raise InputError(f"the rule {unknown[0]} is for {there}; here use {here}")
     if unknown:
         raise InputError(f"unknown rule {unknown[0]!r}; available: {', '.join(known)}")
-
-
-def reference_energy(problem: Problem | QubitProblem, limits: Limits, full_energy: float) -> float:
-    """Return the energy (hartree) that errors are counted from."""
-    exact = problem.energies.get("exact")
-    return full_energy if exact is None or limits.relative_to == "full" else exact
-
-
-def choose(path: Sequence[PathPoint], limits: Limits, reference: float) -> PathPoint:
-    """Return the point with fewest parameters within the limits, the first point where none is.
-
-    Args:
-        path: A pruning path.
-        limits: Tolerance or budget.
-        reference: Energy (hartree) that errors are counted from.
-
-    """
-    if limits.parameters is not None:
-        within = [point for point in path if len(point.kept) >= limits.parameters]
-    else:
-        within = [point for point in path if point.value - reference <= limits.tolerance]
-    return min(within, key=lambda point: len(point.kept), default=path[0])
-
-
-def _shortfall(
-    rule: str, path: Sequence[PathPoint], chosen: PathPoint, limits: Limits, reference: float, unit: str
-) -> list[str]:
-    """Say in words why a rule removed nothing."""
-
-    def amount(value: float, form: str) -> str:
-        return f"{format(1e3 * value, form)} mHa" if unit == "hartree" else f"{value:.3e} {unit}"
-
-    if len(chosen.kept) < len(path[0].kept) or not path[0].kept:
-        return []
-    if limits.parameters is not None:
-        return [f"{rule} removed nothing: {len(chosen.kept)} parameters are within the budget of {limits.parameters}"]
-    error = path[0].value - reference
-    if error <= limits.tolerance:
-        return [f"{rule} removed nothing: every parameter is needed for {amount(limits.tolerance, 'g')}"]
-    return [
-        f"{rule} removed nothing: the ansatz before it already has an error of {amount(error, '.4f')}, more than the "
-        f"{amount(limits.tolerance, 'g')} allowed; raise pruner.tolerance or set pruner.relative_to=full"
-    ]
 
 
 def _keep_all(ansatz: Ansatz) -> PrunePlan:
@@ -327,7 +242,7 @@ def _keep_all(ansatz: Ansatz) -> PrunePlan:
 
 def _check_variational(problem: Problem | QubitProblem, stages: Sequence[Stage]) -> None:
     exact = problem.floor if isinstance(problem, QubitProblem) else problem.energies.get("exact")
-    slack = _slack(problem)
+    slack = rounding_of(problem)
     for stage in stages:
         if exact is not None and stage.optimum.value < exact - slack:
             raise ConvergenceError(
@@ -356,6 +271,24 @@ class _Work:
             return QubitEnergyObjective(self.hamiltonian, ansatz, self.problem.reference_state, self.threads)
         assert isinstance(self.hamiltonian, SectorHamiltonian)
         return EnergyObjective(self.hamiltonian, ansatz, self.threads)
+
+    def merge(self, before: Stage, limits: Limits, full_energy: float) -> tuple[LieMerge, Stage]:
+        """Merge in one shot and tune; where tuning ends above the limit, merge less and tune again."""
+        reference = reference_energy(self.problem, limits, full_energy)
+        allowed = max(limits.tolerance - (before.optimum.value - reference), 0.0)
+        trust = 1.0
+        while True:
+            if limits.parameters is not None:
+                options = LieOptions(parameters=limits.parameters)
+            else:
+                options = LieOptions(largest_increase=trust * allowed)
+            merge = lie_merge(self.problem, before.ansatz, before.optimum.angles, options)
+            name = "lie" if trust == 1.0 else f"lie, {trust:g} of the tolerance"
+            stage = self.optimise(name, apply_plan(merge.plan, before.ansatz), merge.start)
+            within = stage.optimum.value - before.optimum.value <= allowed + rounding_of(self.problem)
+            if limits.parameters is not None or within or trust < SMALLEST_TRUST:
+                return merge, replace(stage, name="lie")
+            trust = 0.0 if trust / 4 < SMALLEST_TRUST else trust / 4  # second order promises too much on flat ground
 
     def train_passes(self, passes: Sequence[SymmetricPass], before: Stage) -> tuple[list[Stage], list[str]]:
         """Return the trained stages of passes, up to one that costs energy, and what to say about it.
@@ -466,7 +399,7 @@ class _Work:
         states = [self.bind(stage.ansatz).engine.state(stage.optimum.angles) for stage in (first, last)]
         measured = last.optimum.value - first.optimum.value
         bound = energy_change_bound(self.hamiltonian, states[0], states[1])
-        if abs(measured) > bound + _slack(self.problem):
+        if abs(measured) > bound + rounding_of(self.problem):
             raise ConvergenceError(
                 f"pruning changed the energy by {measured:.3e} hartree, more than the {bound:.3e} that the two states "
                 f"allow: one of them is wrong; please report this with the input"

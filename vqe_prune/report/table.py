@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ LONGEST_LABEL = 48
 MANY_ROTATIONS = 40
 """More rotations than this are counted, not listed."""
 
-VERBS = {"drop": "dropped", "tie": "tied", "replace": "replaced"}
+VERBS = {"drop": "dropped", "tie": "tied", "replace": "replaced", "merge": "merged"}
 
 SCORE_HEADER = (
     "stage", "parameters", "d_eff", "Lie dim.", "Fisher rank", "QNTK/param.", "EQNTK (Haar)", "grad. variance",
@@ -213,9 +214,10 @@ def removal_counts(plan: Sequence[Mapping[str, Any]]) -> list[tuple[int, str, st
 
 def reason_kind(reason: str) -> str:
     """Return a reason without what is particular to one rotation."""
+    reason = re.sub(r" (as|of) gate \d+, distance [^:]*", "", reason)
     if "shares its angle" in reason:
         return reason.split(" of ")[0]
-    return reason.split(" of ")[0] if " score of " in reason else reason
+    return reason.split(" of ")[0] if " score of " in reason or " coupling of " in reason else reason
 
 
 def format_plan(plan: Sequence[Mapping[str, Any]], kept: Sequence[tuple[str, int, float]]) -> str:

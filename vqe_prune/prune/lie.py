@@ -1,0 +1,478 @@
+"""The LiePrune rule: gates of one subgroup that are nearly the same become one, in one shot, with bounds of the cost.
+
+Gates are sorted into cells: the same one-parameter subgroup up to a symmetry of the problem. Inside a cell a gate near
+the identity is dropped, gates near each other share one angle (their mean), and a gate that can be moved up to an
+earlier one of its subgroup, because it commutes with all between, is merged into it. What follows a parameter moves
+together: where rotations share an angle, they are one member of a cell.
+
+Source: Shao et al., LiePrune, arXiv 2512.09469, gives the partition by subgroups, the kinds of merges and the claim of
+    guarantees; distances, symmetric cells, the search for the tolerance and the bounds are our reconstruction.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vqe_prune.ansatz.rotation import Ansatz
+from vqe_prune.engine.determinants import SectorHamiltonian
+from vqe_prune.errors import InputError
+from vqe_prune.objective import EnergyObjective, QubitEnergyObjective, sector_hamiltonian
+from vqe_prune.paulis import Clifford, QubitHamiltonian
+from vqe_prune.problem import Problem
+from vqe_prune.prune.cells import Cell, Unit, cells_of, same_ratios, units_of
+from vqe_prune.prune.certificate import spectral_ends
+from vqe_prune.prune.elimination import EXACT_HESSIANS
+from vqe_prune.prune.plan import Action, Decision, PrunePlan, apply_plan, carry_angles, chain
+from vqe_prune.qubit_problem import QubitProblem
+from vqe_prune.score.curvature import invert_hessian
+from vqe_prune.score.identifiers import (
+    Identifier,
+    Weights,
+    common_period,
+    fubini_study,
+    generators_commute,
+    identify,
+    input_weights,
+    operator_distance,
+    reduced,
+    subgroup_of,
+)
+
+Vector = NDArray[np.float64]
+
+ROUNDING = 1e-12
+"""Distances this much above the tolerance are within it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LieOptions:
+    """How far the rule goes; one of the three limits must be given.
+
+    Attributes:
+        epsilon: Distance up to which gates are one.
+        parameters: Budget: the smallest distance that leaves no more parameters is taken.
+        largest_increase: The largest distance is taken whose predicted increase of the energy is within this.
+        weights: Of the terms of a distance.
+        ensemble: States at which gates are compared, see `identify`.
+        data: Those of the ensemble ``data``.
+
+    """
+
+    epsilon: float | None = None
+    parameters: int | None = None
+    largest_increase: float | None = None
+    weights: Weights = field(default_factory=Weights)
+    ensemble: str = "trajectory"
+    data: Sequence[NDArray[np.complex128]] | None = None
+
+    def __post_init__(self) -> None:
+        limits = (self.epsilon, self.parameters, self.largest_increase)
+        given = [limit for limit in limits if limit is not None]
+        if len(given) != 1 or not given[0] >= 0:
+            raise InputError(
+                "the rule lie needs one of epsilon, parameters and largest_increase, a number from 0; "
+                f"it was given {', '.join(map(str, given)) or 'none'}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LieCertificate:
+    """What the rule looked at, and how far the merged circuit can be from the one before, before any tuning.
+
+    Energies in the problem's unit, D the Fubini-Study distance of the two final states, c the middle of the spectrum.
+
+    Attributes:
+        epsilon: The tolerance.
+        n_cells: Cells with at least one parameter.
+        n_comparisons: Distances that were computed: to the identity and inside cells, O(sum of their sizes squared).
+        widest_merge: Largest distance inside a cluster or from a dropped gate to the identity, at most epsilon.
+        left_apart: Pairs within epsilon in different clusters: with them gates further apart would come together.
+        redundancy_checked: Whether every pair was looked at again and is merged, further than epsilon, or left apart
+            rightly.
+        predicted_increase: Energy after tuning, to second order; after merging alone where Hessians are too large.
+        measured_increase: Energy after merging, before tuning.
+        state_deviation: ||psi - psi'|| up to a phase.
+        state_distance: D.
+        operator_deviation: sum_l ||U_l - V_l||, not less than the deviation.
+        path_distance: sum_l arccos |<phi_l|U_l^dagger V_l|phi_l>| at the states that enter the gates, not less than D.
+        operator_bound: 2 ||H - c|| sum_l ||U_l - V_l||.
+        path_bound: 2 ||H - c|| sin(min(path_distance, pi / 2)).
+        state_bound: 2 ||H - c|| sin D.
+
+    """
+
+    epsilon: float
+    n_cells: int
+    n_comparisons: int
+    widest_merge: float
+    left_apart: int
+    redundancy_checked: bool
+    predicted_increase: float
+    measured_increase: float
+    state_deviation: float
+    state_distance: float
+    operator_deviation: float
+    path_distance: float
+    operator_bound: float
+    path_bound: float
+    state_bound: float
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LieMerge:
+    """A plan of the rule, with what it needs to be applied and judged.
+
+    Attributes:
+        plan: One decision a rotation.
+        angles: The parameters before, each moved by whole periods so that partners can be averaged; (n_parameters,).
+        start: The parameters of the smaller ansatz, where tuning starts.
+        certificate: What the merge cost.
+
+    """
+
+    plan: PrunePlan
+    angles: Vector
+    start: Vector
+    certificate: LieCertificate
+
+
+def lie_plan(problem: Problem | QubitProblem, ansatz: Ansatz, angles: Vector, options: LieOptions) -> PrunePlan:
+    """Return the plan of `lie_merge`; `carry_angles` is right with its `angles`, which may differ by whole periods."""
+    return lie_merge(problem, ansatz, angles, options).plan
+
+
+def lie_merge(problem: Problem | QubitProblem, ansatz: Ansatz, angles: Vector, options: LieOptions) -> LieMerge:
+    """Contract, drop and tie the gates of a trained ansatz that are redundant within a tolerance.
+
+    Contractions are exact at these angles and need no tolerance: they come first, and again at the end, when gates
+    that stood between are gone. Reachable states can only grow fewer where gates are dropped or tied.
+
+    Args:
+        problem: Gives the Hamiltonian, the reference and the symmetries that relate cells.
+        ansatz: Excitations on a `Problem`, Pauli rotations and Clifford gates on a `QubitProblem`.
+        angles: Its trained parameters, radian, (n_parameters,).
+        options: Tolerance, budget or largest increase, and how distances are measured.
+
+    Returns:
+        The plan, angles and certificate.
+
+    """
+    angles = np.asarray(angles, dtype=np.float64)
+    hamiltonian = problem.hamiltonian if isinstance(problem, QubitProblem) else sector_hamiltonian(problem)
+    first = contraction_plan(problem, ansatz)
+    middle, carried = apply_plan(first, ansatz), carry_angles(first, ansatz, angles)
+    search = _Search(problem, hamiltonian, middle, carried, options, first.survivors)
+    epsilon = search.epsilon()
+    clustering = search.clustering(epsilon)
+    second, shifted = search.plan(clustering)
+    smaller, tied = apply_plan(second, middle), carry_angles(second, middle, shifted)
+    third = contraction_plan(problem, smaller, [first.survivors[k] for k in second.survivors])
+    plans = [first, second, third]
+    origin = {p: k for k, p in zip(first.survivors, middle.parameters.tolist(), strict=True) if p >= 0}
+    moved = angles.copy()
+    for parameter, index in origin.items():
+        moved[ansatz.parameters[index]] += shifted[parameter] - carried[parameter]
+    return LieMerge(
+        plan=PrunePlan(rule="lie", decisions=chain(plans).decisions),
+        angles=moved,
+        start=carry_angles(third, smaller, tied),
+        certificate=search.certificate(epsilon, clustering, second, shifted),
+    )
+
+
+def contraction_plan(problem: Problem | QubitProblem, ansatz: Ansatz, names: Sequence[int] | None = None) -> PrunePlan:
+    """Merge rotations into earlier ones of the same subgroup where all between commute with them: R(a) R(b) = R(a + b).
+
+    A parameter goes only as a whole, into one other parameter that turns the same gates.
+
+    Args:
+        problem: Gives the number of qubits.
+        ansatz: Any rotations.
+        names: What reasons call each rotation, default its index.
+
+    Returns:
+        The plan, exact at all angles; nothing is merged where anything between fails to commute.
+
+    """
+    names = range(len(ansatz.rotations)) if names is None else names
+    decisions = [Decision(action=Action.KEEP, reason="") for _ in ansatz.rotations]
+    generators = [rotation.generator for rotation in ansatz.rotations]
+    scales = [0.0 if isinstance(each, Clifford) else subgroup_of(each)[1] for each in generators]
+    alive: list[Unit] = []
+
+    def blocked(early: int, late: int) -> bool:
+        return any(
+            decisions[k].action is Action.KEEP and not generators_commute(generators[k], generators[late], n_qubits)
+            for k in range(min(early, late) + 1, max(early, late))
+        )
+
+    n_qubits = problem.n_qubits
+    for unit in sorted(units_of(ansatz), key=lambda each: each.rotations[0]):
+        same = (each for each in reversed(alive) if each.key == unit.key and same_ratios(each, unit))
+        leader = next(same, None)  # what is in the way of the latest one is in the way of all
+        pairs = [] if leader is None else list(zip(leader.ordered, unit.ordered, strict=True))
+        if not pairs or any(blocked(i, j) for i, j in pairs):
+            alive.append(unit)
+            continue
+        for i, j in pairs:
+            reason = f"same subgroup as gate {names[i]}, and all between commute: its angle is added there"
+            decisions[j] = Decision(action=Action.MERGE, reason=reason, leader=i, coefficient=scales[j] / scales[i])
+    return PrunePlan(rule="contraction", decisions=tuple(decisions))
+
+
+@dataclass(frozen=True, eq=False)
+class _Distances:
+    """Where the members of a cell are and how far from the identity and from each other."""
+
+    cell: Cell
+    period: float
+    coordinates: Vector
+    identity: Vector
+    pairs: Vector
+
+
+Clusters = list[list[int]]
+"""Members of a cell that become one; dropped ones are in none."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Search:
+    """What all tolerances share: an ansatz without exact redundancy, its cells and the distances inside them."""
+
+    problem: Problem | QubitProblem
+    hamiltonian: SectorHamiltonian | QubitHamiltonian
+    ansatz: Ansatz
+    angles: Vector
+    options: LieOptions
+    names: Sequence[int]
+
+    @cached_property
+    def identifiers(self) -> list[Identifier | None]:
+        options = self.options
+        return identify(self.problem, self.ansatz, self.angles, ensemble=options.ensemble, data=options.data)
+
+    @cached_property
+    def cells(self) -> list[_Distances]:
+        return [self._distances(cell) for cell in cells_of(self.problem, self.ansatz)]
+
+    def _distances(self, cell: Cell) -> _Distances:
+        weights = self.options.weights
+        gates = [self._gates(unit, factor) for unit, factor in zip(cell.members, cell.factors, strict=True)]
+        frequencies: list[float] = []
+        for identifier, ratio in gates[0]:
+            values = identifier.eigenvalues or (0.0, 1.0, math.sqrt(2.0))  # incommensurate: no period is known
+            frequencies += [ratio * (value - values[0]) for value in values]
+        period = common_period(frequencies)
+        scales = np.array([f * unit.scale for unit, f in zip(cell.members, cell.factors, strict=True)])
+        raw = scales * self.angles[[unit.parameter for unit in cell.members]]
+        coordinates = np.array([reduced(float(x), period) for x in raw])
+        shifts = coordinates - coordinates[:, None]
+        if math.isfinite(period):
+            shifts -= period * np.round(shifts / period)
+        fubini = np.array([_fubini(own, row) for own, row in zip(gates, shifts, strict=True)])
+        alone = np.array([_fubini(own, x) for own, x in zip(gates, coordinates, strict=True)])
+        roots = np.array([math.sqrt(sum(ratio**2 * each.information for each, ratio in own)) for own in gates])
+        pairs = weights.algebra * np.abs(shifts) + weights.fubini * np.maximum(fubini, fubini.T)
+        pairs += weights.fisher * np.abs(roots - roots[:, None])
+        identity = weights.algebra * np.abs(coordinates) + weights.fubini * alone
+        return _Distances(cell, period, coordinates, identity, pairs)
+
+    def _gates(self, unit: Unit, factor: float) -> list[tuple[Identifier, float]]:
+        """A parameter's rotations, each with its coordinate divided by the cell's."""
+        gates = []
+        for k, value in zip(unit.ordered, unit.values, strict=True):
+            identifier = self.identifiers[k]
+            assert identifier is not None
+            gates.append((identifier, value / (unit.scale * factor)))
+        return gates
+
+    @property
+    def n_comparisons(self) -> int:
+        sizes = [len(each.identity) for each in self.cells]
+        return sum(size + size * (size - 1) // 2 for size in sizes)
+
+    def epsilon(self) -> float:
+        """Return the tolerance that the options ask for, one of the distances that occur."""
+        options = self.options
+        if options.epsilon is not None:
+            return options.epsilon
+        distances = [each.identity for each in self.cells]
+        distances += [each.pairs[np.triu_indices(len(each.pairs), 1)] for each in self.cells]
+        candidates = np.unique(np.concatenate([np.zeros(1), *distances]))
+
+        def too_far(place: int) -> bool:
+            """Whether a tolerance is as large as needed, or larger than allowed."""
+            clustering = self.clustering(float(candidates[place]))
+            if options.parameters is not None:
+                return sum(len(clusters) for clusters in clustering) <= options.parameters
+            assert options.largest_increase is not None
+            return self.predicted_increase(clustering) > options.largest_increase
+
+        low, high = -1, len(candidates)  # too_far is false at low and true at high
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if too_far(middle) else (middle, high)
+        place = high if options.parameters is not None else low
+        return float(candidates[min(max(place, 0), len(candidates) - 1)])
+
+    def clustering(self, epsilon: float) -> list[Clusters]:
+        """Return what becomes one in each cell: gates near the identity first, then complete linkage of the rest."""
+        from scipy.cluster.hierarchy import fcluster, linkage
+        from scipy.spatial.distance import squareform
+
+        limit, found = epsilon + ROUNDING, []
+        for each in self.cells:
+            kept = np.flatnonzero(each.identity > limit)
+            labels = np.arange(len(kept))
+            if len(kept) > 1:
+                condensed = squareform(each.pairs[np.ix_(kept, kept)], checks=False)
+                labels = fcluster(linkage(condensed, "complete"), limit, "distance")
+            clusters: dict[int, list[int]] = {}
+            for member, label in zip(kept.tolist(), labels.tolist(), strict=True):
+                clusters.setdefault(label, []).append(member)
+            found.append(list(clusters.values()))
+        return found
+
+    def plan(self, clustering: Sequence[Clusters]) -> tuple[PrunePlan, Vector]:
+        """Return the plan of a clustering, and the angles with each parameter in its leader's period."""
+        decisions = [Decision(action=Action.KEEP, reason="") for _ in self.ansatz.rotations]
+        shifted = self.angles.copy()
+        for each, clusters in zip(self.cells, clustering, strict=True):
+            members = each.cell.members
+            scales = [f * unit.scale for unit, f in zip(members, each.cell.factors, strict=True)]
+            for member in set(range(len(members))) - {m for cluster in clusters for m in cluster}:
+                score = float(each.identity[member])
+                shifted[members[member].parameter] = each.coordinates[member] / scales[member]
+                for k in members[member].ordered:
+                    reason = f"distance {score:.3g} from the identity: dropped"
+                    decisions[k] = Decision(action=Action.DROP, reason=reason, score=score)
+            for cluster in clusters:
+                leader = cluster[0]
+                first, x = members[leader].rotations[0], float(each.coordinates[leader])
+                lead = self.ansatz.rotations[first].coefficient
+                shifted[members[leader].parameter] = x / scales[leader]
+                for m in cluster[1:]:
+                    near = x + reduced(float(each.coordinates[m]) - x, each.period)
+                    shifted[members[m].parameter] = near / scales[m]
+                    score = float(each.pairs[leader, m])
+                    relation = "same subgroup as" if members[m].key == members[leader].key else "symmetry image of"
+                    reason = f"{relation} gate {self.names[first]}, distance {score:.3g}: tied"
+                    for k in members[m].ordered:
+                        factor = self.ansatz.rotations[k].coefficient * scales[leader] / (scales[m] * lead)
+                        decisions[k] = Decision(
+                            action=Action.TIE, reason=reason, score=score, leader=first, coefficient=factor
+                        )
+        return PrunePlan(rule="lie", decisions=tuple(decisions)), shifted
+
+    @cached_property
+    def objective(self) -> EnergyObjective | QubitEnergyObjective:
+        return self.bind(self.ansatz)
+
+    def bind(self, ansatz: Ansatz) -> EnergyObjective | QubitEnergyObjective:
+        """Return the energy of an ansatz."""
+        if isinstance(self.problem, QubitProblem) and isinstance(self.hamiltonian, QubitHamiltonian):
+            return QubitEnergyObjective(self.hamiltonian, ansatz, self.problem.reference_state)
+        assert isinstance(self.hamiltonian, SectorHamiltonian)
+        return EnergyObjective(self.hamiltonian, ansatz)
+
+    @cached_property
+    def _inverse_hessian(self) -> Vector:
+        return invert_hessian(self.objective.hessian(self.angles))
+
+    def predicted_increase(self, clustering: Sequence[Clusters]) -> float:
+        """Return what the energy will rise once the parameters that are left have followed, to second order.
+
+        The constraints C x = 0 of a clustering, missed by r = C angles, cost r^T (C M^-1 C^T)^-1 r / 2 (ours: optimal
+        brain surgeon for many constraints at once). Where a Hessian costs too much, the rise before any tuning.
+        """
+        plan, shifted = self.plan(clustering)
+        smaller = apply_plan(plan, self.ansatz)
+        start = carry_angles(plan, self.ansatz, shifted)
+        if len(self.angles) > EXACT_HESSIANS:
+            here, there = self.objective, self.bind(smaller)
+            return there.value_and_gradient(start)[0] - here.value_and_gradient(self.angles)[0]
+        rows = []
+        for each, clusters in zip(self.cells, clustering, strict=True):
+            units, factors = each.cell.members, each.cell.factors
+            left = {m for cluster in clusters for m in cluster}
+            rows += [np.eye(len(shifted))[units[m].parameter] for m in range(len(units)) if m not in left]
+            for cluster in clusters:
+                for m in cluster[1:]:
+                    row = np.zeros(len(shifted))
+                    row[units[m].parameter] = factors[m] * units[m].scale
+                    row[units[cluster[0]].parameter] = -factors[cluster[0]] * units[cluster[0]].scale
+                    rows.append(row)
+        if not rows:
+            return 0.0
+        constraints = np.array(rows)
+        missed = constraints @ shifted
+        return float(0.5 * missed @ np.linalg.solve(constraints @ self._inverse_hessian @ constraints.T, missed))
+
+    def certificate(
+        self, epsilon: float, clustering: Sequence[Clusters], plan: PrunePlan, shifted: Vector
+    ) -> LieCertificate:
+        """Return what a clustering's plan costs before tuning."""
+        smaller, start = apply_plan(plan, self.ansatz), carry_angles(plan, self.ansatz, shifted)
+        merged = self.bind(smaller)
+        states = [self.objective.engine.state(self.angles), merged.engine.state(start)]
+        overlap = np.vdot(states[0], states[1])
+        sine = min(float(np.linalg.norm(states[1] - overlap * states[0])), 1.0)
+        distance = math.asin(sine) if abs(overlap) ** 2 > 0.5 else math.acos(min(float(abs(overlap)), 1.0))
+        after = np.zeros(len(self.ansatz.rotations))
+        after[plan.survivors] = smaller.rotation_angles(start)
+        changes = after - self.ansatz.rotation_angles(shifted)
+        operators, path = 0.0, 0.0
+        entering = input_weights(self.problem, self.ansatz, self.angles)
+        for identifier, change, row in zip(self.identifiers, changes.tolist(), entering, strict=True):
+            if identifier is not None:
+                operators += operator_distance(identifier, change * identifier.scale)
+                here = replace(identifier, weights=(row,))
+                path += float(fubini_study(here, np.array(change * identifier.scale)))
+        lowest, highest = spectral_ends(self.hamiltonian)
+        widest, apart, sound = self._recheck(epsilon, clustering)
+        return LieCertificate(
+            epsilon=epsilon,
+            n_cells=len(self.cells),
+            n_comparisons=self.n_comparisons,
+            widest_merge=widest,
+            left_apart=apart,
+            redundancy_checked=sound,
+            predicted_increase=self.predicted_increase(clustering),
+            measured_increase=merged.value_and_gradient(start)[0] - self.objective.value_and_gradient(self.angles)[0],
+            state_deviation=2.0 * math.sin(0.5 * distance),
+            state_distance=distance,
+            operator_deviation=operators,
+            path_distance=path,
+            operator_bound=(highest - lowest) * operators,
+            path_bound=(highest - lowest) * math.sin(min(path, 0.5 * math.pi)),
+            state_bound=(highest - lowest) * math.sin(distance),
+        )
+
+    def _recheck(self, epsilon: float, clustering: Sequence[Clusters]) -> tuple[float, int, bool]:
+        """Return the widest merge, pairs left apart, and whether every pair was treated as it should have been."""
+        limit, widest, apart, sound = epsilon + ROUNDING, 0.0, 0, True
+        for each, clusters in zip(self.cells, clustering, strict=True):
+            kept = sorted(m for cluster in clusters for m in cluster)
+            dropped = sorted(set(range(len(each.identity))) - set(kept))
+            widest = max(widest, float(each.identity[dropped].max(initial=0.0)))
+            sound &= not np.any(each.identity[kept] <= limit)
+            for cluster in clusters:
+                widest = max(widest, float(each.pairs[np.ix_(cluster, cluster)].max()))
+            for first, second in combinations(clusters, 2):
+                close = int(np.sum(each.pairs[np.ix_(first, second)] <= limit))
+                together = float(each.pairs[np.ix_(first, second)].max())
+                sound &= close == 0 or together > limit
+                apart += close
+        return widest, apart, sound and widest <= limit
+
+
+def _fubini(gates: Iterable[tuple[Identifier, float]], shifts: Vector) -> Vector:
+    """Return the sum of a parameter's gates' Fubini-Study distances, for shifts of the cell's coordinate."""
+    return np.sum([fubini_study(identifier, ratio * shifts) for identifier, ratio in gates], axis=0)

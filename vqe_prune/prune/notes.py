@@ -1,0 +1,83 @@
+"""What a pruning should tell the user in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from vqe_prune.optimize import Optimum, StopReason
+from vqe_prune.problem import Problem
+from vqe_prune.prune.elimination import PathPoint
+from vqe_prune.prune.lie import LieCertificate
+from vqe_prune.prune.limits import Limits
+from vqe_prune.qubit_problem import QubitProblem
+
+
+def shortfall_notes(
+    rule: str, path: Sequence[PathPoint], chosen: PathPoint, limits: Limits, reference: float, unit: str
+) -> list[str]:
+    """Say in words why a rule removed nothing."""
+
+    def amount(value: float, form: str) -> str:
+        return f"{format(1e3 * value, form)} mHa" if unit == "hartree" else f"{value:.3e} {unit}"
+
+    if len(chosen.kept) < len(path[0].kept) or not path[0].kept:
+        return []
+    if limits.parameters is not None:
+        return [f"{rule} removed nothing: {len(chosen.kept)} parameters are within the budget of {limits.parameters}"]
+    error = path[0].value - reference
+    if error <= limits.tolerance:
+        return [f"{rule} removed nothing: every parameter is needed for {amount(limits.tolerance, 'g')}"]
+    return [
+        f"{rule} removed nothing: the ansatz before it already has an error of {amount(error, '.4f')}, more than the "
+        f"{amount(limits.tolerance, 'g')} allowed; raise pruner.tolerance or set pruner.relative_to=full"
+    ]
+
+
+def merge_notes(certificate: LieCertificate, n_parameters: int, problem: Problem | QubitProblem) -> list[str]:
+    """Say what merging did before tuning, and what was promised for it."""
+    hartree = isinstance(problem, Problem) or problem.unit == "hartree"
+    factor, unit = (1e3, "mHa") if hartree else (1.0, "J")
+    rise, bound = factor * certificate.measured_increase, factor * certificate.state_bound
+    return [
+        f"lie: {certificate.n_comparisons} distances in {certificate.n_cells} cells, merged up to "
+        f"{certificate.epsilon:.3g}; {n_parameters} parameters are left. Before tuning the energy was "
+        f"{rise:.3g} {unit} higher, at most {bound:.3g} {unit} by the distance of the states"
+    ]
+
+
+def training_notes(
+    problem: Problem | QubitProblem, stages: Sequence[tuple[str, Optimum, Mapping[str, Any] | None]]
+) -> list[str]:
+    """Say in words what the numbers of trainings mean.
+
+    Args:
+        problem: What was solved.
+        stages: Name, optimum and training of each stage.
+
+    """
+    exact = problem.energies.get("exact")
+    if not isinstance(problem, QubitProblem) or exact is None:
+        return []
+    same = 1e-6 * max(problem.hamiltonian.norm_bound, 1.0)
+    (_, full, _), (name, last, trained) = stages[0], stages[-1]
+    notes = []
+    if full.value < exact - same:
+        notes.append(
+            f"the full ansatz leaves the symmetry sector of the reference, with its electron numbers: its energy is "
+            f"{exact - full.value:.6f} {problem.unit} below the exact one there"
+        )
+    elif full.value > exact + same:
+        notes.append(
+            f"the full ansatz stays {full.value - exact:.3e} {problem.unit} above the exact energy, from the "
+            f"best of its starts: more ansatz.layers, another entangler or another reference may help"
+        )
+    earlier = stages[max(len(stages) - 2, 0)][2]
+    if trained is not None and earlier is not None and trained["n_successes"] < earlier["n_successes"]:
+        notes.append(
+            f"the {name} stage trains less surely than the one before it: {trained['n_successes']} instead of "
+            f"{earlier['n_successes']} of {trained['n_seeds']} starts succeed within the steps of training"
+        )
+    if last.reason is StopReason.STEPS:
+        notes.append(f"{name}: {last.reason.value}")
+    return notes
