@@ -19,7 +19,7 @@ ORDER = [
     "prune.plan", "prune.symmetry", "prune.curvature", "prune.elimination", "prune.controls", "prune.certificate",
     "prune.journal", "prune.passes", "prune.eqntk", "prune.cells", "prune.lie", "prune.limits", "prune.notes",
     "prune.pruning",
-    "circuit", "engine.qsim", "report.record", "report.table", "report.pictures", "report.score_pictures",
+    "circuit", "adapt", "engine.qsim", "report.record", "report.table", "report.pictures", "report.score_pictures",
     "report.page", "report", "journal",
     "config", "inputs", "results", "study", "__main__",
 ]  # fmt: skip

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vqe_prune.adapt import Growth, PrunedAdapt, fermionic_pool, grow, pauli_pool, qubit_pool
     from vqe_prune.ansatz.imported import ansatz_from_cirq, read_ansatz
     from vqe_prune.ansatz.layered import hamiltonian_variational, hardware_efficient, qaoa
     from vqe_prune.ansatz.rotation import Ansatz, Excitation, Rotation
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         taper,
     )
     from vqe_prune.prune.eqntk import symmetric_passes
+    from vqe_prune.prune.lie import LieOptions, lie_merge
     from vqe_prune.prune.limits import Limits
     from vqe_prune.prune.plan import PrunePlan, apply_plan
     from vqe_prune.prune.pruning import Pruning, prune_ansatz
@@ -53,9 +55,11 @@ _HOMES = {
     "Electrons": "electrons",
     "EnergyObjective": "objective",
     "Excitation": "ansatz.rotation",
+    "Growth": "adapt",
     "HamiltonianSymmetries": "symmetry",
     "InputError": "errors",
     "Lattice": "lattice",
+    "LieOptions": "prune.lie",
     "Limits": "prune.limits",
     "Molecule": "chemistry",
     "Objective": "objective",
@@ -63,6 +67,7 @@ _HOMES = {
     "PauliSum": "paulis",
     "Problem": "problem",
     "PrunePlan": "prune.plan",
+    "PrunedAdapt": "adapt",
     "Pruning": "prune.pruning",
     "QubitEnergyObjective": "objective",
     "QubitHamiltonian": "paulis",
@@ -80,6 +85,8 @@ _HOMES = {
     "chain": "lattice",
     "count_resources": "circuit",
     "fermi_hubbard": "models",
+    "fermionic_pool": "adapt",
+    "grow": "adapt",
     "hamiltonian_symmetries": "symmetry",
     "hamiltonian_variational": "ansatz.layered",
     "hardware_efficient": "ansatz.layered",
@@ -87,11 +94,13 @@ _HOMES = {
     "j1j2": "models",
     "lattice_from_bonds": "lattice",
     "lattice_from_graph": "lattice",
+    "lie_merge": "prune.lie",
     "minimize": "optimize",
     "model_problem": "qubit_problem",
     "molecular_problem": "problem",
     "molecular_qubit_problem": "qubit_problem",
     "parse_settings": "config",
+    "pauli_pool": "adapt",
     "pauli_problem": "qubit_problem",
     "permutation_symmetries": "automorphism",
     "problem_from_fcidump": "problem",
@@ -101,6 +110,7 @@ _HOMES = {
     "qubit_gates": "circuit",
     "qubit_hamiltonian": "problem",
     "qubit_hamiltonian_of": "paulis",
+    "qubit_pool": "adapt",
     "read_ansatz": "ansatz.imported",
     "read_pauli_sum": "models",
     "read_record": "report",
