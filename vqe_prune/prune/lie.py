@@ -5,8 +5,10 @@ the identity is dropped, gates near each other share one angle (their mean), and
 earlier one of its subgroup, because it commutes with all between, is merged into it. What follows a parameter moves
 together: where rotations share an angle, they are one member of a cell.
 
-Source: Shao et al., LiePrune, arXiv 2512.09469, gives the partition by subgroups, the kinds of merges and the claim of
-    guarantees; distances, symmetric cells, the search for the tolerance and the bounds are our reconstruction.
+Source: H. Shao, B. Yang, W. Liu, X. Deng, Y. Jiang, LiePrune: Lie Group and Quantum Geometric Dual Representation for
+    One-Shot Structured Pruning of Quantum Neural Networks, arXiv 2512.09469, gives the partition by subgroups, the
+    kinds of merges and the claim of guarantees; distances, symmetric cells, the search for the tolerance and the
+    bounds are our reconstruction.
 """
 
 from __future__ import annotations

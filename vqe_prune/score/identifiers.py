@@ -9,8 +9,10 @@ period, by the Fubini-Study distance of what they make of the states that enter 
 For involutions and for generators with G^3 = G these weights are moments of G; sums of commuting Pauli strings have
 them from the means of the products of their strings.
 
-Source: Shao et al., LiePrune, arXiv 2512.09469, gives subgroups, algebra coordinates, Fubini-Study distance and Fisher
-    information; this identifier, its weights and its ensemble are our reconstruction.
+Source: H. Shao, B. Yang, W. Liu, X. Deng, Y. Jiang, LiePrune: Lie Group and Quantum Geometric Dual Representation for
+    One-Shot Structured Pruning of Quantum Neural Networks, arXiv 2512.09469, gives subgroups, algebra coordinates,
+    Fubini-Study distance and Fisher information; this identifier, its weights and its ensemble are our
+    reconstruction.
 """
 
 from __future__ import annotations
