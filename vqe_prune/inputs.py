@@ -25,8 +25,8 @@ from vqe_prune.qubit_problem import (
 )
 from vqe_prune.settings import ModelSettings, MoleculeSettings, Settings
 
-LONG_LANCZOS_QUBITS = 15
-"""From here on an exact energy takes long enough to be announced: 20 qubits take about a minute."""
+LONG_LANCZOS_QUBITS = 17
+"""From here on an exact energy takes long enough to be announced: 20 qubits take some 20 seconds."""
 
 MOST_QUBITS = 24
 """Larger state vectors are not made: an energy and its gradient would need more than a gigabyte and many seconds."""
@@ -122,7 +122,7 @@ def _check_qubits(n_qubits: int, name: str, remedy: str) -> None:
 
 def _announce(name: str, n_qubits: int, exact: bool, say: Callable[[str], None]) -> None:
     lanczos = exact and LONG_LANCZOS_QUBITS <= n_qubits <= MOST_EXACT_QUBITS
-    seconds = 60.0 * 2.0 ** (n_qubits - 20)
+    seconds = 20.0 * 2.0 ** (n_qubits - 20)
     say(f"{name}: symmetries, exact energy{f' by Lanczos, about {seconds:.0f} s' if lanczos else ''} ...")
 
 
