@@ -80,6 +80,25 @@ class PermutationGroup:
             orbits.setdefault(root(item), []).append(item)
         return list(orbits.values())
 
+    def elements(self, most: int) -> list[Permutation]:
+        """Return all elements but the identity, or the generators alone where the group has more than `most`."""
+        if self.order > most:
+            return list(self.generators)
+        identity = tuple(range(self.n))
+        found, queue = {identity}, [identity]
+        for element in queue:  # it grows while it is read
+            for generator in self.generators:
+                image = tuple(generator[p] for p in element)
+                if image not in found:
+                    found.add(image)
+                    queue.append(image)
+        return queue[1:]
+
+
+def permuted(string: PauliString, permutation: Permutation) -> PauliString:
+    """Return the string with the letter at each qubit q moved to qubit permutation[q]."""
+    return tuple(sorted((permutation[q], letter) for q, letter in string))
+
 
 def permutation_symmetries(
     hamiltonian: QubitHamiltonian, *, tolerance: float = 1e-9, method: str = "auto"
@@ -261,7 +280,4 @@ def _refined(
 
 def _maps_onto_itself(classes: Mapping[PauliString, int], images: Permutation) -> bool:
     """Whether every string maps onto one of the same class; distinct strings have distinct images, so all are hit."""
-    return all(
-        classes.get(tuple(sorted((images[q], letter) for q, letter in string))) == number
-        for string, number in classes.items()
-    )
+    return all(classes.get(permuted(string, images)) == number for string, number in classes.items())

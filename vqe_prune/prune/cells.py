@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vqe_prune.ansatz.rotation import Ansatz, Excitation
-from vqe_prune.automorphism import Permutation, PermutationGroup
+from vqe_prune.automorphism import Permutation, permuted
 from vqe_prune.paulis import Clifford, PauliSum
 from vqe_prune.problem import Problem
 from vqe_prune.qubit_problem import QubitProblem
@@ -90,15 +90,14 @@ def symmetry_images(problem: Problem | QubitProblem) -> list[Image]:
     products of them, or where they are too many the generators alone.
     """
     if isinstance(problem, QubitProblem):
-        return [_qubit_image(permutation) for permutation in _elements(problem.symmetries.permutations)]
+        return [_qubit_image(element) for element in problem.symmetries.permutations.elements(MOST_ELEMENTS)]
     return [_orbital_image(element) for element in _signed_elements(problem.symmetries)]
 
 
 def _qubit_image(permutation: Permutation) -> Image:
     def image(subgroup: Subgroup) -> tuple[Subgroup, float]:
         terms: list[tuple[float, tuple[tuple[int, str], ...]]] = list(subgroup)
-        moved = [(c, tuple(sorted((permutation[q], letter) for q, letter in string))) for c, string in terms]
-        return subgroup_of(PauliSum(tuple(moved)))
+        return subgroup_of(PauliSum(tuple((c, permuted(string, permutation)) for c, string in terms)))
 
     return image
 
@@ -111,20 +110,6 @@ def _orbital_image(symmetry: SignedPermutation) -> Image:
         return moved, sign * float(np.prod(symmetry.signs[indices]))
 
     return image
-
-
-def _elements(group: PermutationGroup) -> list[Permutation]:
-    identity = tuple(range(group.n))
-    if group.order > MOST_ELEMENTS:
-        return list(group.generators)
-    found, queue = {identity}, [identity]
-    for element in queue:  # it grows while it is read
-        for generator in group.generators:
-            image = tuple(generator[p] for p in element)
-            if image not in found:
-                found.add(image)
-                queue.append(image)
-    return queue[1:]
 
 
 def _signed_elements(generators: Sequence[SignedPermutation]) -> list[SignedPermutation]:

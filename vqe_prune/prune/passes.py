@@ -11,7 +11,7 @@ from itertools import combinations
 import numpy as np
 
 from vqe_prune.ansatz.rotation import Ansatz, Generator, Rotation
-from vqe_prune.automorphism import Permutation, PermutationGroup
+from vqe_prune.automorphism import Permutation, permuted
 from vqe_prune.objective import QubitEnergyObjective
 from vqe_prune.paulis import Clifford, PauliString, PauliSum, State, commutator, strings_commute
 from vqe_prune.prune.plan import Action, Decision, PrunePlan
@@ -170,7 +170,7 @@ def _moved(key: Hashable, permutation: Permutation) -> Hashable:
         qubits = tuple(permutation[q] for q in key.qubits)
         return Clifford(key.name, tuple(sorted(qubits)) if key.name in ("cz", "swap") else qubits)
     assert isinstance(key, frozenset)
-    return frozenset((tuple(sorted((permutation[q], letter) for q, letter in s)), c) for s, c in key)
+    return frozenset((permuted(string, permutation), coefficient) for string, coefficient in key)
 
 
 def layers_of(ansatz: Ansatz) -> list[int]:
@@ -195,10 +195,8 @@ def spatial_plan(problem: QubitProblem, ansatz: Ansatz) -> PrunePlan:
     decisions = [Decision(action=Action.KEEP, reason="") for _ in ansatz.rotations]
     members = [{key for key, at in zip(keys, layers, strict=True) if at == layer} for layer in range(max(layers) + 1)]
     state = prepared_reference(ansatz, problem.reference_state)
-    group = replace(
-        problem.symmetries.permutations,
-        generators=tuple(g for g in _elements(problem.symmetries.permutations) if _keeps_all(g, members, state)),
-    )
+    group = problem.symmetries.permutations
+    group = replace(group, generators=tuple(g for g in group.elements(MOST_ELEMENTS) if _keeps_all(g, members, state)))
     for layer in range(max(layers) + 1):
         position = {keys[k]: k for k, at in enumerate(layers) if at == layer}
         for orbit in group.orbits_of(list(position), lambda g, key: _moved(key, g)):
@@ -222,21 +220,6 @@ def _keeps_all(permutation: Permutation, members: Sequence[set[Hashable]], state
     axes = [permutation.index(q) for q in range(n)]  # qubit q of the image was qubit permutation^-1(q)
     image = state.reshape((2,) * n).transpose(axes).ravel()
     return bool(abs(abs(np.vdot(state, image)) - 1.0) < 1e-9)
-
-
-def _elements(group: PermutationGroup) -> list[Permutation]:
-    """All elements of a group, or its generators where there are too many."""
-    if group.order > MOST_ELEMENTS:
-        return list(group.generators)
-    found = {tuple(range(group.n))}
-    queue = list(found)
-    for element in queue:  # it grows while it is read
-        for generator in group.generators:
-            image = tuple(generator[p] for p in element)
-            if image not in found:
-                found.add(image)
-                queue.append(image)
-    return queue
 
 
 def _joinable(ansatz: Ansatz, indices: Sequence[int]) -> bool:
