@@ -16,17 +16,10 @@ from numpy.typing import NDArray
 
 from vqe_prune.ansatz.rotation import Ansatz, Excitation, Generator, Rotation
 from vqe_prune.ansatz.ucc import uccsd
-from vqe_prune.circuit import ansatz_gates, count_resources, qubit_gates
+from vqe_prune.circuit import count_resources, problem_gates
 from vqe_prune.electrons import irrep_product
 from vqe_prune.errors import InputError
-from vqe_prune.objective import (
-    EnergyObjective,
-    Objective,
-    QubitEnergyObjective,
-    check_ansatz,
-    check_qubit_ansatz,
-    sector_hamiltonian,
-)
+from vqe_prune.objective import Objective, check_ansatz, energy_of
 from vqe_prune.optimize import Optimum, minimize
 from vqe_prune.paulis import PauliString, PauliSum, strings_commute
 from vqe_prune.problem import Problem
@@ -280,7 +273,7 @@ def pool_gradients(
 
     """
     _check_pool(problem, pool)
-    return _gradients(_binder(problem, threads), ansatz, angles, pool)
+    return _gradients(energy_of(problem, threads), ansatz, angles, pool)
 
 
 def grow(
@@ -324,7 +317,7 @@ def grow(
     """
     _check_pool(problem, pool)
     goal = _check_settings(problem, gradient_tolerance, energy_tolerance, target_error, max_operators)
-    bind = _binder(problem, threads)
+    bind = energy_of(problem, threads)
     tolerance = min(OPTIMISER_GRADIENT, 0.1 * gradient_tolerance)
     draws = None if seed is None else np.random.default_rng(seed)
 
@@ -388,9 +381,7 @@ def _choose(
 
 def _two_qubit_gates(problem: Problem | QubitProblem, ansatz: Ansatz) -> int:
     angles = np.ones(ansatz.n_parameters)  # counts depend on the structure alone
-    if isinstance(problem, QubitProblem):
-        return count_resources(qubit_gates(ansatz, angles, problem.reference, problem.preparation)).n_two_qubit_gates
-    return count_resources(ansatz_gates(ansatz, angles, problem.reference_occupied)).n_two_qubit_gates
+    return count_resources(problem_gates(problem, ansatz, angles)).n_two_qubit_gates
 
 
 def _gradients(
@@ -400,14 +391,6 @@ def _gradients(
     joined = _ansatz(pool, behind=ansatz)
     _, gradient = bind(joined).value_and_gradient(np.append(angles, np.zeros(len(pool))))
     return gradient[ansatz.n_parameters :]
-
-
-def _binder(problem: Problem | QubitProblem, threads: int) -> Callable[[Ansatz], Objective]:
-    if isinstance(problem, QubitProblem):
-        qubits, reference = problem.hamiltonian, problem.reference_state
-        return lambda ansatz: QubitEnergyObjective(qubits, ansatz, reference, threads)
-    electrons = sector_hamiltonian(problem)
-    return lambda ansatz: EnergyObjective(electrons, ansatz, threads)
 
 
 def _generators(ansatz: Ansatz) -> tuple[Generator, ...]:
@@ -428,10 +411,7 @@ def _check_pool(problem: Problem | QubitProblem, pool: Sequence[Generator]) -> N
     for generator in pool:
         if not isinstance(generator, Excitation | PauliSum):
             raise InputError(f"pool of {problem.name}: {generator.label} has no angle; give Excitation or PauliSum")
-    if isinstance(problem, QubitProblem):
-        check_qubit_ansatz(problem, _ansatz(pool))
-    else:
-        check_ansatz(problem, _ansatz(pool))
+    check_ansatz(problem, _ansatz(pool))
 
 
 def _check_settings(

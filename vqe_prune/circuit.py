@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from vqe_prune.ansatz.rotation import Ansatz, Excitation
 from vqe_prune.paulis import Clifford, PauliString, PauliSum
+from vqe_prune.problem import Problem
+from vqe_prune.qubit_problem import QubitProblem
 from vqe_prune.run_folder import write_atomically
 from vqe_prune.symmetry import kernel_gf2
 
@@ -75,6 +77,13 @@ def ansatz_gates(ansatz: Ansatz, angles: NDArray[np.float64], reference_occupied
     for excitation, angle in zip(ansatz.excitations, ansatz.rotation_angles(angles), strict=True):
         gates += excitation_gates(excitation, float(angle), conserved=conserved, occupied=occupied)
     return cancel_neighbours(gates)
+
+
+def problem_gates(problem: Problem | QubitProblem, ansatz: Ansatz, angles: NDArray[np.float64]) -> list[Gate]:
+    """Build the circuit of an ansatz on a problem's reference: `ansatz_gates` or `qubit_gates`."""
+    if isinstance(problem, QubitProblem):
+        return qubit_gates(ansatz, angles, problem.reference, problem.preparation)
+    return ansatz_gates(ansatz, angles, problem.reference_occupied)
 
 
 def qubit_gates(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,6 +18,9 @@ from vqe_prune.problem import Problem
 from vqe_prune.qubit_problem import QubitProblem
 
 Vector = NDArray[np.float64]
+
+MOST_ROTATIONS = 100_000
+"""Longer ansätze are refused: every step would take seconds."""
 
 
 class Objective(Protocol):
@@ -142,7 +146,38 @@ def sector_hamiltonian(problem: Problem) -> SectorHamiltonian:
     )
 
 
-def check_ansatz(problem: Problem, ansatz: Ansatz) -> None:
+def energy_of(
+    problem: Problem | QubitProblem, threads: int = 1
+) -> Callable[[Ansatz], EnergyObjective | QubitEnergyObjective]:
+    """Return what gives the energy of an ansatz on a problem, whose Hamiltonian is set up once for all of them.
+
+    Args:
+        problem: Of electrons for excitations, of qubits for Pauli rotations and Clifford gates.
+        threads: Threads for large sectors and states.
+
+    """
+    if isinstance(problem, QubitProblem):
+        on_qubits, reference = problem.hamiltonian, problem.reference_state
+        return lambda ansatz: QubitEnergyObjective(on_qubits, ansatz, reference, threads)
+    in_sector = sector_hamiltonian(problem)
+    return lambda ansatz: EnergyObjective(in_sector, ansatz, threads)
+
+
+def check_ansatz(problem: Problem | QubitProblem, ansatz: Ansatz) -> None:
+    """Raise InputError where an ansatz does not fit a problem.
+
+    Args:
+        problem: Of electrons or of qubits.
+        ansatz: On qubits it must also have an angle to turn, and not be too long.
+
+    """
+    if isinstance(problem, QubitProblem):
+        _check_on_qubits(problem, ansatz)
+    else:
+        _check_on_electrons(problem, ansatz)
+
+
+def _check_on_electrons(problem: Problem, ansatz: Ansatz) -> None:
     """Raise InputError where an ansatz names spin orbitals that the problem does not have."""
     for index, rotation in enumerate(ansatz.rotations):
         generator = rotation.generator
@@ -155,11 +190,7 @@ def check_ansatz(problem: Problem, ansatz: Ansatz) -> None:
             )
 
 
-MOST_ROTATIONS = 100_000
-"""Longer ansätze are refused: every step would take seconds."""
-
-
-def check_qubit_ansatz(problem: QubitProblem, ansatz: Ansatz) -> None:
+def _check_on_qubits(problem: QubitProblem, ansatz: Ansatz) -> None:
     """Raise InputError where an ansatz is not one of the problem's qubits, has nothing to turn, or is too long."""
     if ansatz.n_parameters == 0:
         raise InputError(f"ansatz {ansatz.name} has no parameter: there is nothing to optimise")

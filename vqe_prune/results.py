@@ -14,7 +14,7 @@ import numpy as np
 
 from vqe_prune import config, report
 from vqe_prune.ansatz.rotation import Excitation, Generator
-from vqe_prune.circuit import Gate, ansatz_gates, count_resources, qubit_gates, write_circuit
+from vqe_prune.circuit import Gate, count_resources, problem_gates, write_circuit
 from vqe_prune.objective import sector_hamiltonian
 from vqe_prune.paulis import Clifford
 from vqe_prune.problem import Problem
@@ -38,10 +38,7 @@ AnyProblem = Problem | QubitProblem
 
 def gates_of(problem: AnyProblem, stage: Stage) -> list[Gate]:
     """Return the circuit of a stage."""
-    angles = stage.optimum.angles
-    if isinstance(problem, QubitProblem):
-        return qubit_gates(stage.ansatz, angles, problem.reference, problem.preparation)
-    return ansatz_gates(stage.ansatz, angles, problem.reference_occupied)
+    return problem_gates(problem, stage.ansatz, stage.optimum.angles)
 
 
 def stage_row(problem: AnyProblem, stage: Stage) -> dict[str, Any]:

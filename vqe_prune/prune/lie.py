@@ -14,7 +14,7 @@ Source: H. Shao, B. Yang, W. Liu, X. Deng, Y. Jiang, LiePrune: Lie Group and Qua
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations
@@ -23,10 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqe_prune.ansatz.rotation import Ansatz
-from vqe_prune.engine.determinants import SectorHamiltonian
 from vqe_prune.errors import InputError
-from vqe_prune.objective import EnergyObjective, QubitEnergyObjective, sector_hamiltonian
-from vqe_prune.paulis import Clifford, QubitHamiltonian
+from vqe_prune.objective import EnergyObjective, QubitEnergyObjective, energy_of
+from vqe_prune.paulis import Clifford
 from vqe_prune.problem import Problem
 from vqe_prune.prune.cells import Cell, Unit, cells_of, same_ratios, units_of
 from vqe_prune.prune.certificate import spectral_ends
@@ -167,10 +166,9 @@ def lie_merge(problem: Problem | QubitProblem, ansatz: Ansatz, angles: Vector, o
 
     """
     angles = np.asarray(angles, dtype=np.float64)
-    hamiltonian = problem.hamiltonian if isinstance(problem, QubitProblem) else sector_hamiltonian(problem)
     first = contraction_plan(problem, ansatz)
     middle, carried = apply_plan(first, ansatz), carry_angles(first, ansatz, angles)
-    search = _Search(problem, hamiltonian, middle, carried, options, first.survivors)
+    search = _Search(problem, energy_of(problem), middle, carried, options, first.survivors)
     epsilon = search.epsilon()
     clustering = search.clustering(epsilon)
     second, shifted = search.plan(clustering)
@@ -249,7 +247,7 @@ class _Search:
     """What all tolerances share: an ansatz without exact redundancy, its cells and the distances inside them."""
 
     problem: Problem | QubitProblem
-    hamiltonian: SectorHamiltonian | QubitHamiltonian
+    bind: Callable[[Ansatz], EnergyObjective | QubitEnergyObjective]
     ansatz: Ansatz
     angles: Vector
     options: LieOptions
@@ -377,13 +375,6 @@ class _Search:
     def objective(self) -> EnergyObjective | QubitEnergyObjective:
         return self.bind(self.ansatz)
 
-    def bind(self, ansatz: Ansatz) -> EnergyObjective | QubitEnergyObjective:
-        """Return the energy of an ansatz."""
-        if isinstance(self.problem, QubitProblem) and isinstance(self.hamiltonian, QubitHamiltonian):
-            return QubitEnergyObjective(self.hamiltonian, ansatz, self.problem.reference_state)
-        assert isinstance(self.hamiltonian, SectorHamiltonian)
-        return EnergyObjective(self.hamiltonian, ansatz)
-
     @cached_property
     def _inverse_hessian(self) -> Vector:
         return invert_hessian(self.objective.hessian(self.angles))
@@ -437,7 +428,7 @@ class _Search:
                 operators += operator_distance(identifier, change * identifier.scale)
                 here = replace(identifier, weights=(row,))
                 path += float(fubini_study(here, np.array(change * identifier.scale)))
-        lowest, highest = spectral_ends(self.hamiltonian)
+        lowest, highest = spectral_ends(self.objective.engine.hamiltonian)
         widest, apart, sound = self._recheck(epsilon, clustering)
         return LieCertificate(
             epsilon=epsilon,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -12,17 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqe_prune.ansatz.rotation import Ansatz
-from vqe_prune.engine.determinants import SectorHamiltonian
 from vqe_prune.errors import ConvergenceError, InputError
-from vqe_prune.objective import (
-    EnergyObjective,
-    QubitEnergyObjective,
-    check_ansatz,
-    check_qubit_ansatz,
-    sector_hamiltonian,
-)
+from vqe_prune.objective import EnergyObjective, QubitEnergyObjective, check_ansatz, energy_of
 from vqe_prune.optimize import Optimum, minimize
-from vqe_prune.paulis import PauliSum, QubitHamiltonian
+from vqe_prune.paulis import PauliSum
 from vqe_prune.problem import Problem
 from vqe_prune.prune.certificate import Certificate, energy_change_bound
 from vqe_prune.prune.controls import rank_at_random, rank_by_fisher, rank_by_magnitude
@@ -172,14 +165,9 @@ def prune_ansatz(
     on_qubits = isinstance(problem, QubitProblem)
     rules = list((("eqntk",) if on_qubits else ("symmetry", "curvature")) if rules is None else rules)
     _check_rules(rules, on_qubits)
-    if isinstance(problem, QubitProblem):
-        check_qubit_ansatz(problem, ansatz)
-        hamiltonian: SectorHamiltonian | QubitHamiltonian = problem.hamiltonian
-    else:
-        check_ansatz(problem, ansatz)
-        hamiltonian = sector_hamiltonian(problem)
+    check_ansatz(problem, ansatz)
     options = (gradient_tolerance, max_steps, threads, training or Training(), seed, "eqntk" in rules)
-    work = _Work(problem, hamiltonian, journal, *options)
+    work = _Work(problem, energy_of(problem, threads), journal, *options)
     found = symmetric_passes(problem, ansatz) if isinstance(problem, QubitProblem) and rules[:1] == ["eqntk"] else None
     stages = [work.train("full", ansatz) if on_qubits else work.optimise("full", ansatz, np.zeros(ansatz.n_parameters))]
     plans: list[PrunePlan] = []
@@ -256,7 +244,7 @@ class _Work:
     """What all steps of one pruning share."""
 
     problem: Problem | QubitProblem
-    hamiltonian: SectorHamiltonian | QubitHamiltonian
+    bind: Callable[[Ansatz], EnergyObjective | QubitEnergyObjective]
     journal: Journal
     gradient_tolerance: float
     max_steps: int
@@ -264,13 +252,6 @@ class _Work:
     training: Training
     seed: int
     scores: bool
-
-    def bind(self, ansatz: Ansatz) -> EnergyObjective | QubitEnergyObjective:
-        """Return the energy of an ansatz."""
-        if isinstance(self.problem, QubitProblem) and isinstance(self.hamiltonian, QubitHamiltonian):
-            return QubitEnergyObjective(self.hamiltonian, ansatz, self.problem.reference_state, self.threads)
-        assert isinstance(self.hamiltonian, SectorHamiltonian)
-        return EnergyObjective(self.hamiltonian, ansatz, self.threads)
 
     def merge(self, before: Stage, limits: Limits, full_energy: float) -> tuple[LieMerge, Stage]:
         """Merge in one shot and tune; where tuning ends above the limit, merge less and tune again."""
@@ -396,9 +377,10 @@ class _Work:
 
     def certify(self, first: Stage, last: Stage, predicted: float) -> Certificate:
         """Compare what pruning cost with what was predicted and with what the two states allow."""
-        states = [self.bind(stage.ansatz).engine.state(stage.optimum.angles) for stage in (first, last)]
+        engines = [self.bind(stage.ansatz).engine for stage in (first, last)]
+        states = [engine.state(stage.optimum.angles) for engine, stage in zip(engines, (first, last), strict=True)]
         measured = last.optimum.value - first.optimum.value
-        bound = energy_change_bound(self.hamiltonian, states[0], states[1])
+        bound = energy_change_bound(engines[0].hamiltonian, states[0], states[1])
         if abs(measured) > bound + rounding_of(self.problem):
             raise ConvergenceError(
                 f"pruning changed the energy by {measured:.3e} hartree, more than the {bound:.3e} that the two states "
