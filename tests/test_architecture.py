@@ -9,7 +9,7 @@ import vqe_prune
 
 PACKAGE = Path(vqe_prune.__file__).parent
 ORDER = [
-    "errors", "run_folder", "settings", "molecule_input", "electrons", "chemistry",
+    "errors", "units", "run_folder", "settings", "molecule_input", "electrons", "chemistry",
     "engine.pauli_kernels", "paulis", "lattice", "models", "automorphism", "symmetry", "problem",
     "ansatz.rotation", "ansatz.ucc", "ansatz.layered", "ansatz.imported",
     "engine.determinants", "engine.kernels", "engine.sector", "engine.statevector", "exact", "qubit_problem",

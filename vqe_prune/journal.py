@@ -15,6 +15,7 @@ from vqe_prune.prune.elimination import PathPoint
 from vqe_prune.prune.journal import Journal
 from vqe_prune.report.table import millihartree
 from vqe_prune.run_folder import Trace
+from vqe_prune.units import HARTREE
 
 CHECKPOINT_SECONDS = 5.0
 """An optimisation that is killed loses at most this much work."""
@@ -34,7 +35,7 @@ class TraceJournal(Journal):
 
     """
 
-    def __init__(self, trace: Trace, write: Callable[[str], Any], exact: float | None, unit: str = "hartree") -> None:
+    def __init__(self, trace: Trace, write: Callable[[str], Any], exact: float | None, unit: str = HARTREE) -> None:
         self._trace, self._write, self._exact, self._unit = trace, write, exact, unit
         self._live = sys.stdout.isatty()
         self._began = self._printed = self._saved = time.monotonic()
@@ -142,7 +143,7 @@ class TraceJournal(Journal):
 
     def _energy(self, energy: float) -> str:
         error = self._error(energy)
-        if self._unit != "hartree":
+        if self._unit != HARTREE:
             return f"E = {energy:.8f} {self._unit}" + ("" if error is None else f", error {error:.1e} {self._unit}")
         return f"E = {energy:.8f} Eh" + ("" if error is None else f", error {millihartree(error)} mHa")
 

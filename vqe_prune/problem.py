@@ -15,6 +15,7 @@ from vqe_prune.chemistry import Molecule
 from vqe_prune.electrons import FORBIDDEN, Electrons, forbidden_noise
 from vqe_prune.errors import InputError
 from vqe_prune.symmetry import SignedPermutation, pauli_symmetries, spin_orbital_symmetries, terms_of
+from vqe_prune.units import HARTREE
 
 if TYPE_CHECKING:
     from openfermion import QubitOperator
@@ -40,6 +41,11 @@ class Problem:
     energies: Mapping[str, float | None]
     molecule: Molecule | None = None
     warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def unit(self) -> str:
+        """Unit of energies."""
+        return HARTREE
 
     @property
     def n_orbitals(self) -> int:

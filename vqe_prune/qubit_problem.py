@@ -24,6 +24,7 @@ from vqe_prune.paulis import (
 )
 from vqe_prune.problem import Problem, qubit_hamiltonian
 from vqe_prune.symmetry import HamiltonianSymmetries, hamiltonian_symmetries, sum_label
+from vqe_prune.units import HARTREE
 
 MOST_EXACT_QUBITS = 20
 """Larger Hamiltonians are not diagonalised: Lanczos would take minutes a state."""
@@ -197,7 +198,7 @@ def molecular_qubit_problem(problem: Problem, *, exact: bool = True) -> QubitPro
         name=problem.name,
         reference="".join("1" if q in occupied else "0" for q in range(problem.n_qubits)),
         n_electrons=problem.n_electrons,
-        unit="hartree",
+        unit=HARTREE,
         known=problem.energies,
         warnings=problem.warnings,
     )

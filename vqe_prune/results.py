@@ -127,17 +127,16 @@ def check_on_qsim(
     from vqe_prune.engine.qsim import qsim_energy, qsim_qubit_energy
 
     if isinstance(problem, QubitProblem):
-        energy, leaked, unit = qsim_qubit_energy(gates, problem.hamiltonian), 0.0, problem.unit
+        energy, leaked = qsim_qubit_energy(gates, problem.hamiltonian), 0.0
     else:
         energy, leaked = qsim_energy(gates, sector_hamiltonian(problem), problem.reference_occupied)
-        unit = "hartree"
     difference = energy - stage.optimum.value
     complaint = ""
     scale = max(1.0, 0.1 * problem.hamiltonian.norm_bound) if isinstance(problem, QubitProblem) else 1.0
     if abs(difference) > QSIM_AGREEMENT * scale or leaked > QSIM_AGREEMENT:
         complaint = (
-            f"qsim gives {energy:.8f} {unit} for the final circuit, {difference:.1e} from the exact engine, with "
-            f"{leaked:.1e} of its weight outside the sector: do not trust this circuit, please report it"
+            f"qsim gives {energy:.8f} {problem.unit} for the final circuit, {difference:.1e} from the exact engine, "
+            f"with {leaked:.1e} of its weight outside the sector: do not trust this circuit, please report it"
         )
     return {"energy": energy, "difference": difference}, complaint
 
@@ -170,7 +169,7 @@ def problem_row(problem: AnyProblem, settings: Settings) -> dict[str, Any]:
         "n_orbitals": electrons.n_orbitals,
         "n_alpha": electrons.n_alpha,
         "n_beta": electrons.n_beta,
-        "unit": "hartree",
+        "unit": problem.unit,
         "group": electrons.group,
         "geometry": None if molecule is None else [[symbol, *position] for symbol, position in molecule.atoms],
         "basis": None if molecule is None else molecule.basis,

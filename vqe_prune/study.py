@@ -88,7 +88,7 @@ def _compute(
     threads: int,
 ) -> Record:
     """Prune, print the tables, check the circuit and write the results; everything known so far is in the trace."""
-    unit = problem.unit if isinstance(problem, QubitProblem) else "hartree"
+    unit = problem.unit
     journal = TraceJournal(trace, write, problem.energies["exact"], unit)
     journal.say(report.format_energies(problem.energies, problem.name, unit))
     if isinstance(problem, QubitProblem):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from vqe_prune.problem import Problem
 from vqe_prune.prune.elimination import PathPoint
 from vqe_prune.qubit_problem import QubitProblem
+from vqe_prune.units import HARTREE
 
 VARIATIONAL_SLACK = 1e-8
 """An energy of a molecule this much (hartree) below the exact one is rounding; more is a wrong answer."""
@@ -53,6 +54,6 @@ def choose(path: Sequence[PathPoint], limits: Limits, reference: float) -> PathP
 
 def rounding_of(problem: Problem | QubitProblem) -> float:
     """Rounding of an energy: that of molecules, or of a qubit Hamiltonian by the sum of its coefficients."""
-    if isinstance(problem, Problem) or problem.unit == "hartree":
+    if isinstance(problem, Problem) or problem.unit == HARTREE:
         return VARIATIONAL_SLACK
     return 1e-9 * problem.hamiltonian.norm_bound

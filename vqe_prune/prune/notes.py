@@ -11,15 +11,17 @@ from vqe_prune.prune.elimination import PathPoint
 from vqe_prune.prune.lie import LieCertificate
 from vqe_prune.prune.limits import Limits
 from vqe_prune.qubit_problem import QubitProblem
+from vqe_prune.units import HARTREE, error_unit
 
 
 def shortfall_notes(
     rule: str, path: Sequence[PathPoint], chosen: PathPoint, limits: Limits, reference: float, unit: str
 ) -> list[str]:
     """Say in words why a rule removed nothing."""
+    factor, name = error_unit(unit)
 
     def amount(value: float, form: str) -> str:
-        return f"{format(1e3 * value, form)} mHa" if unit == "hartree" else f"{value:.3e} {unit}"
+        return f"{format(factor * value, form if unit == HARTREE else '.3e')} {name}"
 
     if len(chosen.kept) < len(path[0].kept) or not path[0].kept:
         return []
@@ -36,8 +38,7 @@ def shortfall_notes(
 
 def merge_notes(certificate: LieCertificate, n_parameters: int, problem: Problem | QubitProblem) -> list[str]:
     """Say what merging did before tuning, and what was promised for it."""
-    hartree = isinstance(problem, Problem) or problem.unit == "hartree"
-    factor, unit = (1e3, "mHa") if hartree else (1.0, "J")
+    factor, unit = error_unit(problem.unit)
     rise, bound = factor * certificate.measured_increase, factor * certificate.state_bound
     return [
         f"lie: {certificate.n_comparisons} distances in {certificate.n_cells} cells, merged up to "

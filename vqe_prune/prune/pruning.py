@@ -31,6 +31,7 @@ from vqe_prune.prune.symmetry import symmetry_plan
 from vqe_prune.qubit_problem import QubitProblem
 from vqe_prune.score.summary import score_ansatz
 from vqe_prune.training import Training, train
+from vqe_prune.units import HARTREE, error_unit
 
 Vector = NDArray[np.float64]
 
@@ -111,13 +112,14 @@ class Pruning:
     def __str__(self) -> str:
         """Return one line a stage: parameters, rotations, energy and its error."""
         exact = self.problem.energies.get("exact")
-        hartree = isinstance(self.problem, Problem) or self.problem.unit == "hartree"
-        unit = "hartree" if hartree else "J"
+        unit = self.problem.unit
+        factor, name = error_unit(unit)
+        form = ".4f" if unit == HARTREE else ".1e"
         lines = []
         for stage in self.stages:
             energy, error = stage.optimum.value, ""
             if exact is not None:
-                error = f", error {1e3 * (energy - exact):.4f} mHa" if hartree else f", error {energy - exact:.1e} J"
+                error = f", error {format(factor * (energy - exact), form)} {name}"
             lines.append(
                 f"{stage.name}: {stage.ansatz.n_parameters} parameters, {len(stage.ansatz.rotations)} rotations, "
                 f"energy {energy:.6f} {unit}{error}"
@@ -196,8 +198,7 @@ def prune_ansatz(
             path = work.eliminate(rule, ranking, before, limits, stages[0].optimum.value)
             reference = reference_energy(problem, limits, stages[0].optimum.value)
             chosen = choose(path, limits, reference)
-            unit = problem.unit if isinstance(problem, QubitProblem) else "hartree"
-            notes += shortfall_notes(rule, path, chosen, limits, reference, unit)
+            notes += shortfall_notes(rule, path, chosen, limits, reference, problem.unit)
             plans.append(elimination_plan(rule, before.ansatz, path, chosen))
             stages.append(Stage(name=rule, ansatz=restrict(before.ansatz, chosen.kept), optimum=chosen.optimum))
             predicted += chosen.predicted
@@ -383,8 +384,8 @@ class _Work:
         bound = energy_change_bound(engines[0].hamiltonian, states[0], states[1])
         if abs(measured) > bound + rounding_of(self.problem):
             raise ConvergenceError(
-                f"pruning changed the energy by {measured:.3e} hartree, more than the {bound:.3e} that the two states "
-                f"allow: one of them is wrong; please report this with the input"
+                f"pruning changed the energy by {measured:.3e} {self.problem.unit}, more than the {bound:.3e} "
+                f"that the two states allow: one of them is wrong; please report this with the input"
             )
         return Certificate(predicted_increase=predicted, measured_increase=measured, bound=bound)
 

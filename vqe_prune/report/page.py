@@ -19,7 +19,6 @@ from vqe_prune.report.table import (
     SCORE_HEADER,
     certificate_texts,
     energy_rows,
-    error_unit,
     format_error,
     removal_counts,
     score_rows,
@@ -27,6 +26,7 @@ from vqe_prune.report.table import (
     training_rows,
 )
 from vqe_prune.run_folder import write_atomically
+from vqe_prune.units import error_unit
 
 STYLE = """
 :root { color-scheme: light dark; --line: #8885; --soft: #8881; }

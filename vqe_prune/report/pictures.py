@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vqe_prune.report.record import HARTREE
-from vqe_prune.report.table import error_unit
+from vqe_prune.units import HARTREE, error_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,11 +10,9 @@ from typing import Any
 
 from vqe_prune.errors import InputError
 from vqe_prune.run_folder import write_atomically
+from vqe_prune.units import HARTREE
 
 SCHEMA = 1
-
-HARTREE = "hartree"
-"""The unit of molecules."""
 
 LARGEST_RECORD = 64 * 2**20
 """Bytes; a record of 10,000 rotations takes 2 MiB."""

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vqe_prune.report.pictures import COLOURS, GREY, WIDTH, clipped_error, log_axis, new_figure, svg_text
-from vqe_prune.report.record import HARTREE
-from vqe_prune.report.table import error_unit, format_dimension
+from vqe_prune.report.table import format_dimension
+from vqe_prune.units import HARTREE, error_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

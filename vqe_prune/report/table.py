@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from vqe_prune.paulis import CLIFFORD_QUBITS
-from vqe_prune.report.record import HARTREE, Record
+from vqe_prune.report.record import Record
+from vqe_prune.units import HARTREE, error_unit
 
 NAMES = {"reference": "reference", "hf": "HF", "mp2": "MP2", "ccsd": "CCSD", "exact": "exact"}
 NOT_COMPUTED = "not computed"
@@ -33,11 +34,6 @@ TRAINING_WIDTHS = (12, 11, 8, 9, 17, 23, 19)
 
 ROUNDING = 1e-12
 """Smaller differences of energies are rounding."""
-
-
-def error_unit(unit: str = HARTREE) -> tuple[float, str]:
-    """Return what errors are multiplied by and called where energies are in `unit`: 1000 and mHa for hartree."""
-    return (1e3, "mHa") if unit == HARTREE else (1.0, unit)
 
 
 def format_error(value: float | None, unit: str = HARTREE) -> str:
