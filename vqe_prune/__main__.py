@@ -38,6 +38,8 @@ Prepares a ground state, prunes the ansatz and checks the result; the same comma
   pruner.tolerance=       largest error to the exact energy, hartree or J (1.5e-3)
   pruner.relative_to=     exact, or full: the increase over the full ansatz (exact)
   pruner.parameters=      number of parameters to prune to, instead of a tolerance
+  pruner.orbitals=        {treatments}; absorb takes turns of orbitals at the end of the circuit into
+                          the Hamiltonian, optimise lets the orbitals follow all angles (fixed)
   ansatz=                 {ansatze} (uccsd; hardware_efficient for models),
                           or a .yaml file with a list of gates
   ansatz.layers=          of layered ansätze (12; hva, qaoa 8)
@@ -121,6 +123,7 @@ def _choices() -> dict[str, str]:
         "entanglers": config.ENTANGLERS,
         "connectivities": config.CONNECTIVITIES,
         "methods": config.METHODS,
+        "treatments": config.TREATMENTS,
     }
     return {"molecules": " ".join(molecule_names()), **{key: ", ".join(values) for key, values in names.items()}}
 

@@ -21,6 +21,7 @@ from vqe_prune.settings import NOT_IN_DIGEST, MoleculeSettings, Settings, digest
 ANSATZE = ("uccsd", "hardware_efficient", "hva", "qaoa")
 RULES = ("symmetry", "eqntk", "lie", "curvature", "magnitude", "random", "fisher")
 REFERENCES = ("exact", "full")
+TREATMENTS = ("fixed", "absorb", "optimise")
 METHODS = ("adam", "l-bfgs")
 ENTANGLERS = ("cz", "cx", "zz", "xx", "yy", "xy", "heisenberg")
 CONNECTIVITIES = ("linear", "circular", "full", "grid", "lattice")
@@ -252,6 +253,14 @@ def _check(settings: Settings, given: set[str]) -> None:
         raise InputError(
             f"unknown pruner.relative_to={pruner.relative_to}{near_misses(pruner.relative_to, REFERENCES)}"
         )
+    if pruner.orbitals not in TREATMENTS:
+        raise InputError(f"unknown pruner.orbitals={pruner.orbitals}{near_misses(pruner.orbitals, TREATMENTS)}")
+    if pruner.orbitals != "fixed" and _on_qubits(settings):
+        raise InputError(
+            f"pruner.orbitals={pruner.orbitals} is for ansatz=uccsd, which acts on electrons; leave it out"
+        )
+    if pruner.orbitals == "absorb" and rules == ["symmetry"]:
+        raise InputError("pruner.orbitals=absorb has no effect with pruner=symmetry; add a rule: [symmetry,curvature]")
     limits = {"pruner.tolerance", "pruner.relative_to", "pruner.parameters"} & given
     if rules in (["symmetry"], ["eqntk"]) and limits:
         raise InputError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -169,6 +170,28 @@ def problem_from_fcidump(path: str | Path, *, exact: bool = True, memory_gib: fl
         exact=exact,
         memory_gib=memory_gib,
     )
+
+
+def fcidump_text(problem: Problem) -> str:
+    """Return a problem's integrals as the text of an FCIDUMP file, which `problem_from_fcidump` reads back."""
+    from pyscf.tools import fcidump
+
+    electrons = problem.electrons
+    with tempfile.TemporaryDirectory() as folder:  # PySCF writes to names only
+        path = Path(folder) / "fcidump"
+        fcidump.from_integrals(
+            str(path),
+            electrons.one_body,
+            electrons.two_body,
+            electrons.n_orbitals,
+            electrons.n_alpha + electrons.n_beta,
+            nuc=electrons.constant,
+            ms=electrons.n_alpha - electrons.n_beta,
+            orbsym=electrons.irreps.tolist(),
+            tol=1e-14,
+            float_format=" %.17g",
+        )
+        return path.read_text()
 
 
 def _fitting_irreps(

@@ -17,7 +17,7 @@ from vqe_prune.ansatz.rotation import Excitation, Generator
 from vqe_prune.circuit import Gate, count_resources, problem_gates, write_circuit
 from vqe_prune.objective import sector_hamiltonian
 from vqe_prune.paulis import Clifford
-from vqe_prune.problem import Problem
+from vqe_prune.problem import Problem, fcidump_text
 from vqe_prune.prune.limits import Limits, choose, reference_energy
 from vqe_prune.prune.pruning import Pruning, Stage
 from vqe_prune.qubit_problem import QubitProblem
@@ -57,6 +57,8 @@ def stage_row(problem: AnyProblem, stage: Stage) -> dict[str, Any]:
     }
     if stage.scores is not None:
         row["scores"] = dict(stage.scores)
+    if stage.orbitals is not None:
+        row["orbitals"] = stage.orbitals.tolist()
     if stage.training is not None:
         row["training"] = dict(stage.training)
     return row
@@ -195,11 +197,15 @@ def write_results(
     final, problem = pruning.final, pruning.problem
     buffer = io.BytesIO()
     arrays: dict[str, Any] = {f"{stage.name}_angles": stage.optimum.angles for stage in pruning.stages}
+    if final.orbitals is not None:
+        arrays["orbitals"] = final.orbitals
     arrays["rotations"] = np.array([_as_text(r.generator) for r in final.ansatz.rotations])  # text: no pickle
     arrays["parameters"], arrays["coefficients"] = final.ansatz.parameters, final.ansatz.coefficients
     np.savez(buffer, **arrays)
     write_atomically(folder / "angles.npz", buffer.getvalue())
     write_circuit(gates, folder / "circuit.json", folder / "circuit.qasm")
+    if final.orbitals is not None and isinstance(pruning.final_problem, Problem):
+        write_atomically(folder / "hamiltonian.fcidump", fcidump_text(pruning.final_problem))
     reference = reference_energy(pruning.problem, limits, pruning.stages[0].optimum.value)
     path = [
         {

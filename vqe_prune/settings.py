@@ -81,6 +81,7 @@ class PrunerSettings:
     tolerance: float = 1.5e-3
     relative_to: str = "exact"
     parameters: int | None = None
+    orbitals: str = "fixed"
 
 
 @dataclass

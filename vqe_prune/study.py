@@ -109,6 +109,7 @@ def _compute(
         rules=settings.pruner.rules,
         limits=limits,
         training=_training(settings),
+        orbitals=settings.pruner.orbitals,
         seed=settings.seed,
         gradient_tolerance=settings.optimizer.gradient_tolerance,
         max_steps=settings.optimizer.max_steps,
@@ -123,7 +124,7 @@ def _compute(
     gates = gates_of(problem, pruning.final)
     if LONG_QSIM_QUBITS <= rows[-1]["n_qubits"] <= QSIM_QUBITS:
         journal.say(f"qsim: {len(gates)} gates on {rows[-1]['n_qubits']} qubits ...")
-    qsim, complaint = check_on_qsim(problem, pruning.final, gates, rows[-1]["n_qubits"])
+    qsim, complaint = check_on_qsim(pruning.final_problem, pruning.final, gates, rows[-1]["n_qubits"])
     times["qsim"] = time.perf_counter() - mark
     record = Record(
         problem=problem_row(problem, settings),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,12 @@ Ranking = Callable[[Objective, Vector, Vector], Vector]
 
 NEARLY_EQUAL = 1e-6
 """Scores closer than this fraction are equal: of equal parameters the one with most rotations goes first."""
+
+DOUBTFUL = 2.0
+"""A deletion that costs more than this times its prediction was predicted beyond the second order's range."""
+
+NOTICEABLE = 1e-7
+"""Increases (hartree or the problem's unit) below this are too small to doubt their prediction."""
 
 EXACT_HESSIANS = 600
 """With more parameters than this a Hessian's columns cost too much; the optimiser's own estimate serves instead."""
@@ -53,7 +60,7 @@ class PathPoint:
 
     @property
     def angles(self) -> Vector:
-        """Angles that are left (radian); shape (len(kept),)."""
+        """Angles that are left (radian); shape (len(kept),) or, with orbitals that follow, theirs behind."""
         return self.optimum.angles
 
     @property
@@ -69,6 +76,7 @@ def eliminate(
     rank: Ranking,
     *,
     enough: Callable[[PathPoint], bool],
+    verify: bool = False,
     earlier: Sequence[PathPoint] = (),
     gradient_tolerance: float = 1e-7,
     progress: Callable[[PathPoint], None] | None = None,
@@ -76,11 +84,13 @@ def eliminate(
     """Delete the parameter with the lowest score, let the others follow, re-optimise, and go on.
 
     Args:
-        bind: Makes the objective of an ansatz.
+        bind: Makes the objective of an ansatz; it may have further angles behind those of the ansatz, which stay.
         ansatz: Where the path starts.
-        optimum: Its optimum.
+        optimum: Its optimum, angles of all that `bind` has.
         rank: Scores of the parameters that are left.
         enough: Whether to stop after a point.
+        verify: Where a deletion raises the value by more than `DOUBTFUL` times what was predicted, try others as well
+            and take the one that raised it least for each of its rotations.
         earlier: Points of an interrupted path, which continues after the last of them.
         gradient_tolerance: Of each re-optimisation, hartree per radian.
         progress: Called with each new point.
@@ -102,32 +112,81 @@ def eliminate(
         objective = bind(current)
         if inverse is None or objective.cheap_hessian:
             inverse = _inverse_hessian(objective, point.angles)
-        scores = rank(objective, point.angles, inverse)
-        k = _lowest(scores, np.bincount(current.parameters[current.parameters >= 0]))
-        predicted = float(deletion_costs(point.angles, inverse)[k])
-        start = deletion_response(point.angles, inverse, k)
-        kept = tuple(p for p in point.kept if p != point.kept[k])
-        smaller = restrict(ansatz, kept)
-        found = minimize(
+        scores = rank(objective, point.angles, inverse)[: len(point.kept)]
+        n_rotations = np.bincount(current.parameters[current.parameters >= 0])
+        best = found = _without(bind, ansatz, point, inverse, _lowest(scores, n_rotations), gradient_tolerance)
+        if verify and found.value - point.value > DOUBTFUL * (found.predicted - point.predicted) + NOTICEABLE:
+            trial = partial(
+                _without, bind, ansatz, point, inverse, gradient_tolerance=gradient_tolerance, doubtful=True
+            )
+            best = _least_rise(trial, point, scores, n_rotations, found)
+        inverse = best.optimum.inverse_hessian
+        bare = replace(best.optimum, inverse_hessian=None)  # a matrix a point would fill the memory
+        points.append(replace(best, score=float(scores[_place(point, best)]), optimum=bare))
+        if progress is not None:
+            progress(points[-1])
+    return points
+
+
+def _without(
+    bind: Callable[[Ansatz], Objective],
+    ansatz: Ansatz,
+    point: PathPoint,
+    inverse: Vector,
+    k: int,
+    gradient_tolerance: float,
+    doubtful: bool = False,
+) -> PathPoint:
+    """Delete the k-th parameter of a point, let the others follow, and re-optimise them.
+
+    Where second order is doubtful, also from where the others are: what they should move by may be too far.
+    """
+    kept = tuple(p for p in point.kept if p != point.kept[k])
+    smaller = restrict(ansatz, kept)
+    starts = [deletion_response(point.angles, inverse, k), np.delete(point.angles, k)]
+    found = [
+        minimize(
             bind(smaller),
             start,
             inverse_hessian=remaining_inverse_hessian(inverse, k),
             gradient_tolerance=gradient_tolerance,
         )
-        inverse = found.inverse_hessian
-        points.append(
-            PathPoint(
-                kept=kept,
-                n_rotations=len(smaller.rotations),
-                optimum=replace(found, inverse_hessian=None),  # a matrix a point would fill the memory
-                removed=point.kept[k],
-                score=float(scores[k]),
-                predicted=point.predicted + predicted,
-            )
-        )
-        if progress is not None:
-            progress(points[-1])
-    return points
+        for start in starts[: 1 + doubtful]
+    ]
+    optimum = min(found, key=lambda each: each.value)
+    return PathPoint(
+        kept=kept,
+        n_rotations=len(smaller.rotations),
+        optimum=optimum,
+        removed=point.kept[k],
+        predicted=point.predicted + float(deletion_costs(point.angles, inverse)[k]),
+    )
+
+
+def _least_rise(
+    without: Callable[[int], PathPoint],
+    point: PathPoint,
+    scores: Vector,
+    n_rotations: NDArray[np.int64],
+    first: PathPoint,
+) -> PathPoint:
+    """Try the deletions whose score is below what the best so far really cost for each rotation; return the best."""
+
+    def rise(other: PathPoint) -> float:
+        return (other.value - point.value) / float(n_rotations[_place(point, other)])
+
+    best = first
+    for k in np.argsort(scores, kind="stable").tolist():
+        if scores[k] >= rise(best):
+            break
+        best = min(best, without(k), key=rise)
+    return best
+
+
+def _place(point: PathPoint, after: PathPoint) -> int:
+    """Which of a point's parameters is gone in the one after it."""
+    assert after.removed is not None
+    return point.kept.index(after.removed)
 
 
 def restrict(ansatz: Ansatz, kept: Sequence[int]) -> Ansatz:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vqe_prune.optimize import Optimum, StopReason
 from vqe_prune.problem import Problem
 from vqe_prune.prune.elimination import PathPoint
@@ -12,6 +15,9 @@ from vqe_prune.prune.lie import LieCertificate
 from vqe_prune.prune.limits import Limits
 from vqe_prune.qubit_problem import QubitProblem
 from vqe_prune.units import HARTREE, error_unit
+
+TURNED = 1e-8
+"""An orbital that overlaps less with the one of its number in the mean field has turned: by more than 1e-4 radian."""
 
 
 def shortfall_notes(
@@ -44,6 +50,18 @@ def merge_notes(certificate: LieCertificate, n_parameters: int, problem: Problem
         f"lie: {certificate.n_comparisons} distances in {certificate.n_cells} cells, merged up to "
         f"{certificate.epsilon:.3g}; {n_parameters} parameters are left. Before tuning the energy was "
         f"{rise:.3g} {unit} higher, at most {bound:.3g} {unit} by the distance of the states"
+    ]
+
+
+def orbital_notes(pairs: Sequence[tuple[int, int]], orbitals: NDArray[np.float64] | None) -> list[str]:
+    """Say that the circuit acts in other orbitals than those of the mean field."""
+    if orbitals is None:
+        return []
+    turned = int(np.sum(np.abs(np.diag(orbitals)) < 1.0 - TURNED))
+    how = f"optimised together with the angles ({len(pairs)} pairs of one irrep)" if pairs else "absorbed exactly"
+    return [
+        f"orbitals were {how}: the circuit acts in orbitals of which {turned} are not those of the mean field; its "
+        f"Hamiltonian is in hamiltonian.fcidump, rotated classically at no cost for the processor"
     ]
 
 

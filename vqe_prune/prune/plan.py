@@ -20,6 +20,11 @@ class Action(enum.Enum):
     TIE = "tie"
     REPLACE = "replace"
     MERGE = "merge"
+    ABSORB = "absorb"
+
+
+GONE = (Action.DROP, Action.MERGE, Action.ABSORB)
+"""Rotations that are in the circuit no more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +32,8 @@ class Decision:
     """One rotation's fate.
 
     Attributes:
-        action: Keep it, drop it, tie it to another rotation's angle, put another generator in its place, or merge it
-            into another rotation of the same generator.
+        action: Keep it, drop it, tie it to another rotation's angle, put another generator in its place, merge it into
+            another rotation of the same generator, or absorb it into the orbitals of the Hamiltonian.
         reason: Why, in words.
         score: The number behind it, where there is one.
         leader: For a tie, the rotation whose angle it follows; for a merge, the one that takes over its angle.
@@ -62,11 +67,11 @@ class PrunePlan:
     @property
     def survivors(self) -> list[int]:
         """Rotations that stay, ascending."""
-        return [k for k, each in enumerate(self.decisions) if each.action not in (Action.DROP, Action.MERGE)]
+        return [k for k, each in enumerate(self.decisions) if each.action not in GONE]
 
 
 def apply_plan(plan: PrunePlan, ansatz: Ansatz) -> Ansatz:
-    """Return the smaller ansatz: dropped and merged rotations gone, tied ones on their leader's parameter.
+    """Return the smaller ansatz: dropped, merged and absorbed rotations gone, tied ones on their leader's parameter.
 
     Parameters are renumbered. What a merged rotation turned is in its leader's angle (`carry_angles`).
 

@@ -15,8 +15,18 @@ from vqe_prune.ansatz.rotation import Ansatz
 from vqe_prune.errors import ConvergenceError, InputError
 from vqe_prune.objective import EnergyObjective, QubitEnergyObjective, check_ansatz, energy_of
 from vqe_prune.optimize import Optimum, minimize
+from vqe_prune.orbitals import (
+    Matrix,
+    Pair,
+    free_pairs,
+    in_orbitals,
+    orbital_matrix,
+    state_in_old_orbitals,
+    with_orbital_rotations,
+)
 from vqe_prune.paulis import PauliSum
 from vqe_prune.problem import Problem
+from vqe_prune.prune.absorption import absorption_plan, steps_of
 from vqe_prune.prune.certificate import Certificate, energy_change_bound
 from vqe_prune.prune.controls import rank_at_random, rank_by_fisher, rank_by_magnitude
 from vqe_prune.prune.curvature import rank_by_curvature
@@ -25,7 +35,7 @@ from vqe_prune.prune.eqntk import SymmetricPass, symmetric_passes
 from vqe_prune.prune.journal import Journal
 from vqe_prune.prune.lie import LieMerge, LieOptions, lie_merge
 from vqe_prune.prune.limits import Limits, choose, reference_energy, rounding_of
-from vqe_prune.prune.notes import merge_notes, shortfall_notes, training_notes
+from vqe_prune.prune.notes import merge_notes, orbital_notes, shortfall_notes, training_notes
 from vqe_prune.prune.plan import Action, Decision, PrunePlan, apply_plan, carry_angles, chain
 from vqe_prune.prune.symmetry import symmetry_plan
 from vqe_prune.qubit_problem import QubitProblem
@@ -73,6 +83,8 @@ class Stage:
         optimum: Its optimum, value in hartree or the problem's unit; of several trainings the best.
         training: How training went from several seeds, None where one start was enough.
         scores: What the ansatz is worth at random angles, None where not asked for.
+        orbitals: The orbitals that the ansatz acts in, a column for each in terms of the problem's, None for the
+            problem's own: its energy is that of `vqe_prune.orbitals.in_orbitals`. Shape (n_orbitals, n_orbitals).
 
     """
 
@@ -81,6 +93,7 @@ class Stage:
     optimum: Optimum
     training: Mapping[str, Any] | None = None
     scores: Mapping[str, Any] | None = None
+    orbitals: Matrix | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -103,6 +116,13 @@ class Pruning:
     path: tuple[PathPoint, ...]
     certificate: Certificate
     notes: tuple[str, ...]
+
+    @property
+    def final_problem(self) -> Problem | QubitProblem:
+        """The problem in the orbitals of the final stage, those that its circuit acts in."""
+        return (
+            self.problem if isinstance(self.problem, QubitProblem) else in_orbitals(self.problem, self.final.orbitals)
+        )
 
     @property
     def final(self) -> Stage:
@@ -134,6 +154,7 @@ def prune_ansatz(
     rules: Sequence[str] | None = None,
     limits: Limits | None = None,
     training: Training | None = None,
+    orbitals: str = "fixed",
     seed: int = 0,
     gradient_tolerance: float = 1e-7,
     max_steps: int = 2000,
@@ -149,6 +170,9 @@ def prune_ansatz(
             symmetry and curvature; for qubits ``eqntk``, the default, and then any of these without symmetry.
         limits: How far to prune, default an error of 1.5e-3 (hartree or the problem's unit) to the exact energy.
         training: How angles of qubit ansätze are found from random starts.
+        orbitals: ``fixed``; ``absorb``, which takes rotations of orbitals at the end of the circuit into the
+            Hamiltonian, exactly; ``optimise``, which also lets orbitals of one irrep follow all angles after the
+            symmetry rule. For excitations only.
         seed: Seed of the random rule, and the first seed of trainings.
         gradient_tolerance: Largest gradient component of an optimum, hartree per radian.
         max_steps: Largest number of optimiser steps.
@@ -168,15 +192,17 @@ def prune_ansatz(
     rules = list((("eqntk",) if on_qubits else ("symmetry", "curvature")) if rules is None else rules)
     _check_rules(rules, on_qubits)
     check_ansatz(problem, ansatz)
+    pairs = free_pairs(problem, orbitals)
     options = (gradient_tolerance, max_steps, threads, training or Training(), seed, "eqntk" in rules)
-    work = _Work(problem, energy_of(problem, threads), journal, *options)
+    first = work = _Work(problem, energy_of(problem, threads), journal, *options)
     found = symmetric_passes(problem, ansatz) if isinstance(problem, QubitProblem) and rules[:1] == ["eqntk"] else None
     stages = [work.train("full", ansatz) if on_qubits else work.optimise("full", ansatz, np.zeros(ansatz.n_parameters))]
     plans: list[PrunePlan] = []
     path: list[PathPoint] = []
     predicted, notes = 0.0, list(problem.warnings)
-    for rule in rules:
+    for rule in steps_of(rules, orbitals):
         before = stages[-1]
+        work = first.in_orbitals_of(before, () if rule == "symmetry" else pairs)
         if isinstance(problem, QubitProblem) and rule == "eqntk":
             passes, said = found or symmetric_passes(problem, before.ansatz)
             accepted, refusal = work.train_passes(passes, before)
@@ -187,6 +213,14 @@ def prune_ansatz(
             plans.append(symmetry_plan(problem, before.ansatz, before.optimum.angles))
             start = carry_angles(plans[-1], before.ansatz, before.optimum.angles)
             stages.append(work.optimise(rule, apply_plan(plans[-1], before.ansatz), start))
+        elif rule == "orbitals":
+            stages.append(work.optimise(rule, before.ansatz, before.optimum.angles))
+            predicted += stages[-1].optimum.value - before.optimum.value
+        elif rule == "absorb":
+            plan, stage = work.absorb(before)
+            if plan is not None:
+                plans.append(plan)
+                stages.append(stage)
         elif rule == "lie":
             merge, stage = work.merge(before, limits, stages[0].optimum.value)
             plans.append(merge.plan)
@@ -200,16 +234,17 @@ def prune_ansatz(
             chosen = choose(path, limits, reference)
             notes += shortfall_notes(rule, path, chosen, limits, reference, problem.unit)
             plans.append(elimination_plan(rule, before.ansatz, path, chosen))
-            stages.append(Stage(name=rule, ansatz=restrict(before.ansatz, chosen.kept), optimum=chosen.optimum))
+            stages.append(work.stage(rule, restrict(before.ansatz, chosen.kept), chosen.optimum))
             predicted += chosen.predicted
     _check_variational(problem, stages)
+    notes += orbital_notes(pairs, stages[-1].orbitals)
     notes += training_notes(problem, [(stage.name, stage.optimum, stage.training) for stage in stages])
     return Pruning(
         problem=problem,
         stages=tuple(stages),
         plan=chain(plans) if plans else _keep_all(ansatz),
         path=tuple(path),
-        certificate=work.certify(stages[0], stages[-1], predicted),
+        certificate=first.certify(stages[0], stages[-1], predicted),
         notes=tuple(notes),
     )
 
@@ -253,6 +288,40 @@ class _Work:
     training: Training
     seed: int
     scores: bool
+    orbitals: Matrix | None = None
+    pairs: tuple[Pair, ...] = ()
+
+    def in_orbitals_of(self, stage: Stage, pairs: tuple[Pair, ...]) -> _Work:
+        """Return the work that goes on in a stage's orbitals, with the given pairs of them free to turn."""
+        if isinstance(self.problem, QubitProblem) or (stage.orbitals is None and not pairs):
+            return self
+        problem = in_orbitals(self.problem, stage.orbitals)
+        bind = energy_of(problem, self.threads)
+
+        def bind_free(ansatz: Ansatz) -> EnergyObjective | QubitEnergyObjective:
+            return bind(with_orbital_rotations(ansatz, pairs))
+
+        return replace(self, problem=problem, bind=bind_free, orbitals=stage.orbitals, pairs=pairs)
+
+    def stage(self, name: str, ansatz: Ansatz, optimum: Optimum) -> Stage:
+        """Return a stage from an optimum of all angles, those of free orbitals turned into orbitals."""
+        orbitals, n = self.orbitals, ansatz.n_parameters
+        if self.pairs and isinstance(self.problem, Problem):
+            turned = orbital_matrix(self.problem.n_orbitals, self.pairs, optimum.angles[n:])
+            orbitals = turned if orbitals is None else orbitals @ turned
+        return Stage(name=name, ansatz=ansatz, optimum=replace(optimum, angles=optimum.angles[:n]), orbitals=orbitals)
+
+    def absorb(self, before: Stage) -> tuple[PrunePlan | None, Stage]:
+        """Take what turns orbitals at the end of the circuit into the Hamiltonian; no plan where there is nothing."""
+        assert isinstance(self.problem, Problem)
+        n = self.problem.electrons.n_orbitals
+        plan, turned = absorption_plan(before.ansatz, before.optimum.angles, n)
+        if len(plan.survivors) == len(before.ansatz.rotations):
+            return None, before
+        orbitals = turned if before.orbitals is None else before.orbitals @ turned
+        angles = carry_angles(plan, before.ansatz, before.optimum.angles)
+        optimum = replace(before.optimum, angles=angles)
+        return plan, Stage(name="absorb", ansatz=apply_plan(plan, before.ansatz), optimum=optimum, orbitals=orbitals)
 
     def merge(self, before: Stage, limits: Limits, full_energy: float) -> tuple[LieMerge, Stage]:
         """Merge in one shot and tune; where tuning ends above the limit, merge less and tune again."""
@@ -313,7 +382,7 @@ class _Work:
         if self.scores and problem.n_qubits >= LONG_SCORES_QUBITS:
             self.journal.say(f"{name}: effective space, Lie algebra and kernels, some seconds to a minute")
         scores = score_ansatz(problem, ansatz).as_row() if self.scores else None
-        noted = {"training": study.as_row() if exact is not None else None, "scores": scores}
+        noted: dict[str, Any] = {"training": study.as_row() if exact is not None else None, "scores": scores}
         self.journal.note(name, noted)
         stage = self.optimise(name, ansatz, folded_angles(ansatz, study.best.angles))
         return Stage(name=name, ansatz=ansatz, optimum=stage.optimum, **noted)
@@ -321,10 +390,11 @@ class _Work:
     def optimise(self, name: str, ansatz: Ansatz, start: Vector) -> Stage:
         """Return a stage's optimum, from the journal where it was reached before."""
         known = self.journal.optimum(name)
-        if known is not None and len(known.angles) == ansatz.n_parameters:
-            return Stage(name=name, ansatz=ansatz, optimum=known)
+        start = np.append(start, np.zeros(len(self.pairs)))
+        if known is not None and known.angles.shape == start.shape:
+            return self.stage(name, ansatz, known)
         resumed = self.journal.angles(name)
-        if resumed is not None and len(resumed) == ansatz.n_parameters:
+        if resumed is not None and resumed.shape == start.shape:
             start = resumed
         began = time.perf_counter()
         optimum = minimize(
@@ -335,7 +405,7 @@ class _Work:
             progress=partial(self.journal.stepped, name),
         )
         self.journal.reached(name, optimum, time.perf_counter() - began)
-        return Stage(name=name, ansatz=ansatz, optimum=optimum)
+        return self.stage(name, ansatz, optimum)
 
     def eliminate(
         self, rule: str, ranking: Ranking, before: Stage, limits: Limits, full_energy: float
@@ -343,10 +413,11 @@ class _Work:
         """Return a rule's path: to the last parameter where that is cheap, else a little past the limits."""
         reference = reference_energy(self.problem, limits, full_energy)
         objective = self.bind(before.ansatz)
+        optimum = replace(before.optimum, angles=np.append(before.optimum.angles, np.zeros(len(self.pairs))))
         whole = objective.cheap_hessian
         hopeless = limits.parameters is None and before.optimum.value - reference > limits.tolerance
         if not whole and not hopeless:
-            self._announce_hessian(rule, objective, before.optimum.angles)
+            self._announce_hessian(rule, objective, optimum.angles)
 
         def enough(point: PathPoint) -> bool:
             if whole:
@@ -360,9 +431,10 @@ class _Work:
         return eliminate(
             self.bind,
             before.ansatz,
-            before.optimum,
+            optimum,
             ranking,
             enough=enough,
+            verify=rule == "curvature",
             earlier=self.journal.path(rule),
             gradient_tolerance=self.gradient_tolerance,
             progress=partial(self.journal.pruned, rule),
@@ -380,6 +452,8 @@ class _Work:
         """Compare what pruning cost with what was predicted and with what the two states allow."""
         engines = [self.bind(stage.ansatz).engine for stage in (first, last)]
         states = [engine.state(stage.optimum.angles) for engine, stage in zip(engines, (first, last), strict=True)]
+        if isinstance(self.problem, Problem):
+            states[1] = state_in_old_orbitals(states[1].real, self.problem.electrons, last.orbitals)
         measured = last.optimum.value - first.optimum.value
         bound = energy_change_bound(engines[0].hamiltonian, states[0], states[1])
         if abs(measured) > bound + rounding_of(self.problem):

@@ -63,7 +63,8 @@ class Record:
         energies: hf, mp2, ccsd, exact, and reference for problems on qubits.
         stages: First the ansatz as built, last the pruned and re-optimised one; keys STAGE_KEYS, and where they were
             asked for "scores" (any of SCORE_KEYS; a dimension is a lower bound where its "whole" is false) and
-            "training" (TRAINING_KEYS; the curve holds error quartiles over seeds at its steps).
+            "training" (TRAINING_KEYS; the curve holds error quartiles over seeds at its steps), and "orbitals", the
+            matrix of the orbitals that the ansatz acts in where these are not the problem's.
         plan: One entry a rotation of the ansatz as built; keys PLAN_KEYS.
         certificate: predicted_increase, measured_increase, bound.
         qsim: energy of the final circuit on qsim, and its difference to the exact engine.
@@ -157,7 +158,7 @@ def _checked(content: Any, file: Path) -> Record:
 
 def _check_rows(content: Mapping[str, Any], file: Path) -> None:
     """Check every stage and every entry of the plan."""
-    for key, keys, optional in (("stages", STAGE_KEYS, {"scores", "training"}), ("plan", PLAN_KEYS, set())):
+    for key, keys, optional in (("stages", STAGE_KEYS, {"scores", "training", "orbitals"}), ("plan", PLAN_KEYS, set())):
         rows = content[key]
         if not isinstance(rows, list) or any(
             not isinstance(row, dict) or set(row) - optional != set(keys) for row in rows
@@ -168,6 +169,8 @@ def _check_rows(content: Mapping[str, Any], file: Path) -> None:
             _is_number(stage[name], optional=name == "error_to_exact") for name in STAGE_KEYS[1:]
         ):
             raise InputError(f"{file}: a stage must have a name and numbers")
+        if "orbitals" in stage and not _is_square(stage["orbitals"]):
+            raise InputError(f"{file}: a stage's orbitals must be a square matrix of numbers")
         if "scores" in stage and not _are_scores(stage["scores"]):
             raise InputError(f"{file}: scores must be numbers or null, under {', '.join(SCORE_KEYS)}")
         if "training" in stage and not _is_training(stage["training"]):
@@ -207,6 +210,10 @@ def _is_training(training: Any) -> bool:
         and all(_is_list_of(values, float) for values in curve.values())
         and len({len(values) for values in curve.values()}) == 1
     )
+
+
+def _is_square(matrix: Any) -> bool:
+    return isinstance(matrix, list) and all(_is_list_of(row, float) and len(row) == len(matrix) for row in matrix)
 
 
 def _is_list_of(values: Any, kind: type) -> bool:

@@ -23,7 +23,7 @@ LONGEST_LABEL = 48
 MANY_ROTATIONS = 40
 """More rotations than this are counted, not listed."""
 
-VERBS = {"drop": "dropped", "tie": "tied", "replace": "replaced", "merge": "merged"}
+VERBS = {"drop": "dropped", "tie": "tied", "replace": "replaced", "merge": "merged", "absorb": "absorbed"}
 
 SCORE_HEADER = (
     "stage", "parameters", "d_eff", "Lie dim.", "Fisher rank", "QNTK/param.", "EQNTK (Haar)", "grad. variance",
