@@ -78,6 +78,12 @@ def plan_rows(pruning: Pruning) -> list[dict[str, Any]]:
     ]
 
 
+def certificate_row(pruning: Pruning) -> dict[str, Any]:
+    """Return what pruning cost, as the record holds it; ``merge`` is the certificate of the rule ``lie``."""
+    row = asdict(pruning.certificate)
+    return {**row, "merge": asdict(pruning.merges[-1].certificate)} if pruning.merges else row
+
+
 def kept_rotations(stage: Stage) -> list[tuple[str, int, float]]:
     """Return label, parameter (-1 for none) and angle (radian) of each rotation that is left."""
     angles = stage.ansatz.rotation_angles(stage.optimum.angles)

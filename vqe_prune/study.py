@@ -23,6 +23,7 @@ from vqe_prune.qubit_problem import QubitProblem
 from vqe_prune.report import Record
 from vqe_prune.results import (
     QSIM_QUBITS,
+    certificate_row,
     check_on_qsim,
     gates_of,
     kept_rotations,
@@ -131,7 +132,7 @@ def _compute(
         energies=dict(problem.energies),
         stages=rows,
         plan=plan,
-        certificate=asdict(pruning.certificate),
+        certificate=certificate_row(pruning),
         qsim=qsim,
         times={**times, "total": time.perf_counter() - began},
         versions=versions(),
@@ -168,7 +169,7 @@ def _say_tables(
         if table:
             journal.say("\n" + table)
     journal.say("\n" + report.format_plan(plan, kept_rotations(pruning.final)))
-    journal.say(report.format_certificate(asdict(pruning.certificate), unit))
+    journal.say(report.format_certificate(certificate_row(pruning), unit))
     for note in pruning.notes:
         journal.say(f"Note: {note}")
 

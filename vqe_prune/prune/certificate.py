@@ -63,7 +63,10 @@ def spectral_ends(hamiltonian: SectorHamiltonian | QubitHamiltonian) -> tuple[fl
 
 
 def energy_change_bound(
-    hamiltonian: SectorHamiltonian | QubitHamiltonian, state: NDArray[Any], other: NDArray[Any]
+    hamiltonian: SectorHamiltonian | QubitHamiltonian,
+    state: NDArray[Any],
+    other: NDArray[Any],
+    ends: tuple[float, float] | None = None,
 ) -> float:
     """Bound the difference of two states' energies by their Fubini-Study distance D.
 
@@ -76,12 +79,13 @@ def energy_change_bound(
         hamiltonian: H on the sector, or on qubits.
         state: A normalised state that it acts on.
         other: Another one.
+        ends: `spectral_ends` of H where they are known.
 
     Returns:
         The bound in hartree, or the Hamiltonian's unit.
 
     """
-    lowest, highest = spectral_ends(hamiltonian)
+    lowest, highest = ends or spectral_ends(hamiltonian)
     overlap = float(abs(np.vdot(state, other)))
     sine = float(np.linalg.norm(other - np.vdot(state, other) * state))  # 1 - overlap^2 would cancel for close states
     image = hamiltonian.apply(state)

@@ -28,8 +28,9 @@ from vqe_prune.objective import EnergyObjective, QubitEnergyObjective, energy_of
 from vqe_prune.paulis import Clifford
 from vqe_prune.problem import Problem
 from vqe_prune.prune.cells import Cell, Unit, cells_of, same_ratios, units_of
-from vqe_prune.prune.certificate import spectral_ends
+from vqe_prune.prune.certificate import energy_change_bound, spectral_ends
 from vqe_prune.prune.elimination import EXACT_HESSIANS
+from vqe_prune.prune.merge_certificate import LieCertificate, check_certificate
 from vqe_prune.prune.plan import Action, Decision, PrunePlan, apply_plan, carry_angles, chain
 from vqe_prune.qubit_problem import QubitProblem
 from vqe_prune.score.curvature import invert_hessian
@@ -83,49 +84,6 @@ class LieOptions:
             )
 
 
-@dataclass(frozen=True, kw_only=True)
-class LieCertificate:
-    """What the rule looked at, and how far the merged circuit can be from the one before, before any tuning.
-
-    Energies in the problem's unit, D the Fubini-Study distance of the two final states, c the middle of the spectrum.
-
-    Attributes:
-        epsilon: The tolerance.
-        n_cells: Cells with at least one parameter.
-        n_comparisons: Distances that were computed: to the identity and inside cells, O(sum of their sizes squared).
-        widest_merge: Largest distance inside a cluster or from a dropped gate to the identity, at most epsilon.
-        left_apart: Pairs within epsilon in different clusters: with them gates further apart would come together.
-        redundancy_checked: Whether every pair was looked at again and is merged, further than epsilon, or left apart
-            rightly.
-        predicted_increase: Energy after tuning, to second order; after merging alone where Hessians are too large.
-        measured_increase: Energy after merging, before tuning.
-        state_deviation: ||psi - psi'|| up to a phase.
-        state_distance: D.
-        operator_deviation: sum_l ||U_l - V_l||, not less than the deviation.
-        path_distance: sum_l arccos |<phi_l|U_l^dagger V_l|phi_l>| at the states that enter the gates, not less than D.
-        operator_bound: 2 ||H - c|| sum_l ||U_l - V_l||.
-        path_bound: 2 ||H - c|| sin(min(path_distance, pi / 2)).
-        state_bound: 2 ||H - c|| sin D.
-
-    """
-
-    epsilon: float
-    n_cells: int
-    n_comparisons: int
-    widest_merge: float
-    left_apart: int
-    redundancy_checked: bool
-    predicted_increase: float
-    measured_increase: float
-    state_deviation: float
-    state_distance: float
-    operator_deviation: float
-    path_distance: float
-    operator_bound: float
-    path_bound: float
-    state_bound: float
-
-
 @dataclass(frozen=True, eq=False, kw_only=True)
 class LieMerge:
     """A plan of the rule, with what it needs to be applied and judged.
@@ -164,6 +122,10 @@ def lie_merge(problem: Problem | QubitProblem, ansatz: Ansatz, angles: Vector, o
     Returns:
         The plan, angles and certificate.
 
+    Raises:
+        InputError: The options have no limit, or do not fit the problem.
+        ConvergenceError: The circuit moved further than the certificate's bounds allow.
+
     """
     angles = np.asarray(angles, dtype=np.float64)
     first = contraction_plan(problem, ansatz)
@@ -179,11 +141,15 @@ def lie_merge(problem: Problem | QubitProblem, ansatz: Ansatz, angles: Vector, o
     moved = angles.copy()
     for parameter, index in origin.items():
         moved[ansatz.parameters[index]] += shifted[parameter] - carried[parameter]
+    certificate = search.certificate(epsilon, clustering, second, shifted)
+    n_gates = sum(rotation.parameter is not None for rotation in ansatz.rotations)
+    certificate = replace(certificate, n_pairs=n_gates * (n_gates - 1) // 2)
+    check_certificate(certificate, problem)
     return LieMerge(
         plan=PrunePlan(rule="lie", decisions=chain(plans).decisions),
         angles=moved,
         start=carry_angles(third, smaller, tied),
-        certificate=search.certificate(epsilon, clustering, second, shifted),
+        certificate=certificate,
     )
 
 
@@ -428,12 +394,14 @@ class _Search:
                 operators += operator_distance(identifier, change * identifier.scale)
                 here = replace(identifier, weights=(row,))
                 path += float(fubini_study(here, np.array(change * identifier.scale)))
-        lowest, highest = spectral_ends(self.objective.engine.hamiltonian)
+        hamiltonian = self.objective.engine.hamiltonian
+        lowest, highest = spectral_ends(hamiltonian)
         widest, apart, sound = self._recheck(epsilon, clustering)
         return LieCertificate(
             epsilon=epsilon,
             n_cells=len(self.cells),
             n_comparisons=self.n_comparisons,
+            n_pairs=0,  # of the whole ansatz, which `lie_merge` knows
             widest_merge=widest,
             left_apart=apart,
             redundancy_checked=sound,
@@ -446,6 +414,7 @@ class _Search:
             operator_bound=(highest - lowest) * operators,
             path_bound=(highest - lowest) * math.sin(min(path, 0.5 * math.pi)),
             state_bound=(highest - lowest) * math.sin(distance),
+            overlap_bound=energy_change_bound(hamiltonian, states[0], states[1], (lowest, highest)),
         )
 
     def _recheck(self, epsilon: float, clustering: Sequence[Clusters]) -> tuple[float, int, bool]:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from vqe_prune.optimize import Optimum, StopReason
 from vqe_prune.problem import Problem
 from vqe_prune.prune.elimination import PathPoint
-from vqe_prune.prune.lie import LieCertificate
 from vqe_prune.prune.limits import Limits
 from vqe_prune.qubit_problem import QubitProblem
 from vqe_prune.units import HARTREE, error_unit
@@ -39,17 +38,6 @@ def shortfall_notes(
     return [
         f"{rule} removed nothing: the ansatz before it already has an error of {amount(error, '.4f')}, more than the "
         f"{amount(limits.tolerance, 'g')} allowed; raise pruner.tolerance or set pruner.relative_to=full"
-    ]
-
-
-def merge_notes(certificate: LieCertificate, n_parameters: int, problem: Problem | QubitProblem) -> list[str]:
-    """Say what merging did before tuning, and what was promised for it."""
-    factor, unit = error_unit(problem.unit)
-    rise, bound = factor * certificate.measured_increase, factor * certificate.state_bound
-    return [
-        f"lie: {certificate.n_comparisons} distances in {certificate.n_cells} cells, merged up to "
-        f"{certificate.epsilon:.3g}; {n_parameters} parameters are left. Before tuning the energy was "
-        f"{rise:.3g} {unit} higher, at most {bound:.3g} {unit} by the distance of the states"
     ]
 
 

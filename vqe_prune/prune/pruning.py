@@ -35,7 +35,7 @@ from vqe_prune.prune.eqntk import SymmetricPass, symmetric_passes
 from vqe_prune.prune.journal import Journal
 from vqe_prune.prune.lie import LieMerge, LieOptions, lie_merge
 from vqe_prune.prune.limits import Limits, choose, reference_energy, rounding_of
-from vqe_prune.prune.notes import merge_notes, orbital_notes, shortfall_notes, training_notes
+from vqe_prune.prune.notes import orbital_notes, shortfall_notes, training_notes
 from vqe_prune.prune.plan import Action, Decision, PrunePlan, apply_plan, carry_angles, chain
 from vqe_prune.prune.symmetry import symmetry_plan
 from vqe_prune.qubit_problem import QubitProblem
@@ -107,6 +107,7 @@ class Pruning:
         path: Points of the last rule's path, empty where no rule traded energy.
         certificate: What pruning cost.
         notes: What the user should know, in words.
+        merges: What each run of the rule ``lie`` merged, with its certificate.
 
     """
 
@@ -116,6 +117,7 @@ class Pruning:
     path: tuple[PathPoint, ...]
     certificate: Certificate
     notes: tuple[str, ...]
+    merges: tuple[LieMerge, ...] = ()
 
     @property
     def final_problem(self) -> Problem | QubitProblem:
@@ -198,6 +200,7 @@ def prune_ansatz(
     found = symmetric_passes(problem, ansatz) if isinstance(problem, QubitProblem) and rules[:1] == ["eqntk"] else None
     stages = [work.train("full", ansatz) if on_qubits else work.optimise("full", ansatz, np.zeros(ansatz.n_parameters))]
     plans: list[PrunePlan] = []
+    merges: list[LieMerge] = []
     path: list[PathPoint] = []
     predicted, notes = 0.0, list(problem.warnings)
     for rule in steps_of(rules, orbitals):
@@ -226,7 +229,7 @@ def prune_ansatz(
             plans.append(merge.plan)
             stages.append(stage)
             predicted += merge.certificate.predicted_increase
-            notes += merge_notes(merge.certificate, stage.ansatz.n_parameters, problem)
+            merges.append(merge)
         else:
             ranking = rank_at_random(seed) if rule == "random" else RANKINGS[rule]
             path = work.eliminate(rule, ranking, before, limits, stages[0].optimum.value)
@@ -246,6 +249,7 @@ def prune_ansatz(
         path=tuple(path),
         certificate=first.certify(stages[0], stages[-1], predicted),
         notes=tuple(notes),
+        merges=tuple(merges),
     )
 
 

@@ -20,6 +20,8 @@ from vqe_prune.report.table import (
     certificate_texts,
     energy_rows,
     format_error,
+    merge_rows,
+    merge_texts,
     removal_counts,
     score_rows,
     training_header,
@@ -229,12 +231,24 @@ def _certificate(record: Record) -> str:
         f"<h2>Certificate</h2><p>Pruning was predicted to raise the energy by {predicted} and raised it by "
         f"{measured}. The overlap of the two states alone prove that it cannot have moved by more than {bound}.</p>"
     )
+    if "merge" in record.certificate:
+        text += _merge(record.certificate["merge"], record.unit)
     energy, difference = record.qsim["energy"], record.qsim["difference"]
     if energy is None or difference is None:
         return text + "<p>The final circuit was not simulated on qsim.</p>"
     return (
         text + f"<p>qsim gives {energy:.7f} {escape(record.unit)} for the final circuit, {difference:+.1e} from the "
         "exact engine.</p>"
+    )
+
+
+def _merge(merge: Mapping[str, Any], unit: str) -> str:
+    lines = "".join(f"<li>{escape(line)}</li>" for line in merge_texts(merge))
+    header = ["what merging changed, before tuning", "measured", "at most"]
+    return (
+        f"<p>Merging gates of one subgroup:</p><ul>{lines}</ul>{_table(header, merge_rows(merge, unit))}<p>The path "
+        "adds up how far each gate moves the state that enters it, the operators how far it can move any state. Every "
+        "run checks each measured number against its bounds.</p>"
     )
 
 

@@ -49,6 +49,27 @@ SCORE_KEYS = (
 )
 """Any of them may be absent or None; a stage without scores has no ``scores``."""
 
+MERGE_KEYS = (
+    "epsilon",
+    "n_cells",
+    "n_comparisons",
+    "n_pairs",
+    "widest_merge",
+    "left_apart",
+    "redundancy_checked",
+    "predicted_increase",
+    "measured_increase",
+    "state_deviation",
+    "state_distance",
+    "operator_deviation",
+    "path_distance",
+    "operator_bound",
+    "path_bound",
+    "state_bound",
+    "overlap_bound",
+)
+"""Of ``certificate.merge``, which only runs with the rule ``lie`` have; there may be more."""
+
 TRAINING_KEYS = ("method", "n_seeds", "threshold", "n_successes", "steps_quartiles", "error_quartiles", "curve")
 CURVE_KEYS = ("steps", "low", "median", "high")
 
@@ -66,7 +87,8 @@ class Record:
             "training" (TRAINING_KEYS; the curve holds error quartiles over seeds at its steps), and "orbitals", the
             matrix of the orbitals that the ansatz acts in where these are not the problem's.
         plan: One entry a rotation of the ansatz as built; keys PLAN_KEYS.
-        certificate: predicted_increase, measured_increase, bound.
+        certificate: predicted_increase, measured_increase, bound; with the rule ``lie`` also merge, a mapping of
+            MERGE_KEYS.
         qsim: energy of the final circuit on qsim, and its difference to the exact engine.
         times: total and its parts.
         versions: Package versions.
@@ -79,7 +101,7 @@ class Record:
     energies: Mapping[str, float | None]
     stages: list[dict[str, Any]]
     plan: list[dict[str, Any]]
-    certificate: Mapping[str, float | None]
+    certificate: Mapping[str, Any]
     qsim: Mapping[str, float | None]
     times: Mapping[str, float]
     versions: Mapping[str, str]
@@ -145,7 +167,9 @@ def _checked(content: Any, file: Path) -> Record:
             raise InputError(f"{file}: {key} lacks {', '.join(missing)}")
     for key in ("energies", "certificate", "qsim", "times"):
         for name, value in content[key].items():
-            if not _is_number(value, optional=key != "times"):
+            if (key, name) == ("certificate", "merge"):
+                _check_merge(value, file)
+            elif not _is_number(value, optional=key != "times"):
                 raise InputError(f"{file}: {key}.{name} must be a number")
     _check_rows(content, file)
     if not content["stages"] or not isinstance(content["problem"]["name"], str) or type(content["seed"]) is not int:
@@ -154,6 +178,15 @@ def _checked(content: Any, file: Path) -> Record:
     if not isinstance(content["problem"].get("unit", HARTREE), str) or not _is_list_of(lines, str):
         raise InputError(f"{file}: a problem's unit must be a text and its symmetries a list of texts")
     return Record(**content)
+
+
+def _check_merge(merge: Any, file: Path) -> None:
+    if not isinstance(merge, dict) or not set(MERGE_KEYS) <= set(merge):
+        raise InputError(f"{file}: certificate.merge must have the keys {', '.join(MERGE_KEYS)}")
+    for name in MERGE_KEYS:
+        value = merge[name]
+        if not (isinstance(value, bool) if name == "redundancy_checked" else _is_number(value, optional=False)):
+            raise InputError(f"{file}: certificate.merge.{name} must be a number, redundancy_checked true or false")
 
 
 def _check_rows(content: Mapping[str, Any], file: Path) -> None:

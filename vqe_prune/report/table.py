@@ -211,6 +211,7 @@ def removal_counts(plan: Sequence[Mapping[str, Any]]) -> list[tuple[int, str, st
 def reason_kind(reason: str) -> str:
     """Return a reason without what is particular to one rotation."""
     reason = re.sub(r" (as|of) gate \d+, distance [^:]*", "", reason)
+    reason = re.sub(r"^distance \S+ from the identity: dropped$", "near the identity", reason)
     if "shares its angle" in reason:
         return reason.split(" of ")[0]
     return reason.split(" of ")[0] if " score of " in reason or " coupling of " in reason else reason
@@ -236,13 +237,56 @@ def format_plan(plan: Sequence[Mapping[str, Any]], kept: Sequence[tuple[str, int
     return "\n".join(lines)
 
 
-def format_certificate(certificate: Mapping[str, float | None], unit: str = HARTREE) -> str:
-    """Return the certificate of energies in `unit`."""
+def format_certificate(certificate: Mapping[str, Any], unit: str = HARTREE) -> str:
+    """Return the certificate of energies in `unit`, with that of the rule ``lie`` where it has one."""
     predicted, measured, bound = certificate_texts(certificate, unit)
-    return f"Certificate: predicted increase {predicted}, measured {measured}, at most {bound}"
+    lines = [f"Certificate: predicted increase {predicted}, measured {measured}, at most {bound}"]
+    if "merge" in certificate:
+        merge = certificate["merge"]
+        lines += [f"lie: {text}" for text in merge_texts(merge)]
+        rows = [("merging, before tuning", "measured", "at most"), *merge_rows(merge, unit)]
+        lines += [f"  {what:<35}{measured:<12}{bounds}".rstrip() for what, measured, bounds in rows]
+    return "\n".join(lines)
 
 
-def certificate_texts(certificate: Mapping[str, float | None], unit: str = HARTREE) -> list[str]:
+def merge_texts(merge: Mapping[str, Any]) -> list[str]:
+    """Return in words what the rule ``lie`` compared and up to which distance it merged."""
+    checked = "every pair was looked at again" if merge["redundancy_checked"] else "NOT every pair is as it should be"
+    left = merge["left_apart"]
+    apart = f"; {left} close pairs stay apart, as their clusters are further" if left else ""
+    return [
+        f"{merge['n_comparisons']} distances in {merge['n_cells']} cells, of {merge['n_pairs']} pairs of gates",
+        f"gates within {merge['epsilon']:.3g} are one, the widest merge is {merge['widest_merge']:.3g}",
+        f"redundancy: {checked}{apart}",
+    ]
+
+
+MERGE_BOUNDS = {
+    "overlap": "the states' overlap",
+    "state": "their distance",
+    "path": "the path",
+    "operator": "the operators",
+}
+
+
+def merge_rows(merge: Mapping[str, Any], unit: str = HARTREE) -> list[tuple[str, str, str]]:
+    """Return what merging changed, how much, and what bounds it, as text; energies in `unit`."""
+    name = error_unit(unit)[1]
+    rows = [
+        ("" if k else f"rise of the energy / {name}", "" if k else format_error(merge["measured_increase"], unit),
+         f"{format_error(merge[f'{kind}_bound'], unit)} by {words}")
+        for k, (kind, words) in enumerate(MERGE_BOUNDS.items())
+    ]  # fmt: skip
+    return [
+        *rows,
+        ("distance of the states / rad", f"{merge['state_distance']:.3e}", f"{merge['path_distance']:.3e} by the path"),
+        ("norm of their difference", f"{merge['state_deviation']:.3e}",
+         f"{merge['operator_deviation']:.3e} by the operators"),
+        (f"rise expected after tuning / {name}", format_error(merge["predicted_increase"], unit), ""),
+    ]  # fmt: skip
+
+
+def certificate_texts(certificate: Mapping[str, Any], unit: str = HARTREE) -> list[str]:
     """Return the predicted increase, the measured one and the bound, each with its unit."""
     name = error_unit(unit)[1]
     return [
