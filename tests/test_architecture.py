@@ -21,7 +21,7 @@ ORDER = [
     "prune.merge_certificate", "prune.lie", "prune.notes", "prune.pruning",
     "circuit", "adapt", "engine.qsim", "report.record", "report.table", "report.pictures", "report.score_pictures",
     "report.page", "report", "journal",
-    "config", "inputs", "results", "study", "__main__",
+    "lie_settings", "config", "inputs", "results", "study", "__main__",
 ]  # fmt: skip
 
 

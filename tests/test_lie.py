@@ -552,7 +552,7 @@ def test_limits_are_kept_and_comparisons_counted() -> None:
 )
 def test_options_without_one_limit_are_refused(options) -> None:
     with pytest.raises(InputError, match="one of epsilon, parameters and largest_increase"):
-        LieOptions(**options)
+        lie_merge(qubits(1), circuit(turn("X", 0)), np.zeros(1), LieOptions(**options))
 
 
 def test_ensembles_that_do_not_fit_are_refused() -> None:

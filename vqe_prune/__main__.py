@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from vqe_prune import config
 from vqe_prune.errors import ConvergenceError, InputError
+from vqe_prune.lie_settings import ENSEMBLES
 from vqe_prune.molecule_input import molecule_names
 
 USAGE = """\
@@ -40,6 +41,9 @@ Prepares a ground state, prunes the ansatz and checks the result; the same comma
   pruner.parameters=      number of parameters to prune to, instead of a tolerance
   pruner.orbitals=        {treatments}; absorb takes turns of orbitals at the end of the circuit into
                           the Hamiltonian, optimise lets the orbitals follow all angles (fixed)
+  pruner.epsilon=         of lie: gates within this distance are one, instead of a search for it
+  pruner.weights=         [algebra,fubini,fisher] of its distances ([1,1,0.1])
+  pruner.ensemble=        {ensembles}: states at which it compares gates (trajectory)
   ansatz=                 {ansatze} (uccsd; hardware_efficient for models),
                           or a .yaml file with a list of gates
   ansatz.layers=          of layered ansätze (12; hva, qaoa 8)
@@ -124,6 +128,7 @@ def _choices() -> dict[str, str]:
         "connectivities": config.CONNECTIVITIES,
         "methods": config.METHODS,
         "treatments": config.TREATMENTS,
+        "ensembles": ENSEMBLES,
     }
     return {"molecules": " ".join(molecule_names()), **{key: ", ".join(values) for key, values in names.items()}}
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from vqe_prune.errors import InputError, first_line, near_misses, shortened
+from vqe_prune.lie_settings import check_lie
 from vqe_prune.molecule_input import molecule_names, molecule_source
 from vqe_prune.settings import NOT_IN_DIGEST, MoleculeSettings, Settings, digest
 
@@ -261,6 +262,7 @@ def _check(settings: Settings, given: set[str]) -> None:
         )
     if pruner.orbitals == "absorb" and rules == ["symmetry"]:
         raise InputError("pruner.orbitals=absorb has no effect with pruner=symmetry; add a rule: [symmetry,curvature]")
+    check_lie(pruner, given, rules)
     limits = {"pruner.tolerance", "pruner.relative_to", "pruner.parameters"} & given
     if rules in (["symmetry"], ["eqntk"]) and limits:
         raise InputError(

@@ -75,13 +75,19 @@ class OptimizerSettings:
 
 @dataclass
 class PrunerSettings:
-    """The rules in their order, and how far they go: to an error (hartree or J) or to a number of parameters."""
+    """The rules in their order, and how far they go: to an error (hartree or J) or to a number of parameters.
+
+    The rest is of the rule ``lie`` alone.
+    """
 
     rules: list[str] = field(default_factory=list)
     tolerance: float = 1.5e-3
     relative_to: str = "exact"
     parameters: int | None = None
     orbitals: str = "fixed"
+    epsilon: float | None = None
+    weights: list[float] = field(default_factory=lambda: [1.0, 1.0, 0.1])
+    ensemble: str = "trajectory"
 
 
 @dataclass

@@ -17,6 +17,7 @@ from vqe_prune.errors import InputError
 from vqe_prune.inputs import set_up
 from vqe_prune.journal import TraceJournal
 from vqe_prune.problem import Problem
+from vqe_prune.prune.lie import LieOptions
 from vqe_prune.prune.limits import Limits
 from vqe_prune.prune.pruning import Pruning, prune_ansatz
 from vqe_prune.qubit_problem import QubitProblem
@@ -34,6 +35,7 @@ from vqe_prune.results import (
     write_results,
 )
 from vqe_prune.run_folder import Trace, check_writable, locked
+from vqe_prune.score.identifiers import Weights
 from vqe_prune.settings import Settings, digest
 from vqe_prune.training import Training
 
@@ -109,6 +111,7 @@ def _compute(
         ansatz,
         rules=settings.pruner.rules,
         limits=limits,
+        lie=_lie_options(settings),
         training=_training(settings),
         orbitals=settings.pruner.orbitals,
         seed=settings.seed,
@@ -159,6 +162,13 @@ def _training(settings: Settings) -> Training:
         learning_rate=chosen.learning_rate,
         threshold=chosen.threshold,
     )
+
+
+def _lie_options(settings: Settings) -> LieOptions:
+    chosen = settings.pruner
+    algebra, fubini, fisher = chosen.weights
+    weights = Weights(algebra=algebra, fubini=fubini, fisher=fisher)
+    return LieOptions(epsilon=chosen.epsilon, weights=weights, ensemble=chosen.ensemble)
 
 
 def _say_tables(

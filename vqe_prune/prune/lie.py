@@ -49,13 +49,15 @@ from vqe_prune.score.identifiers import (
 
 Vector = NDArray[np.float64]
 
+ONE_LIMIT = "the rule lie needs one of epsilon, parameters and largest_increase, a number from 0"
+
 ROUNDING = 1e-12
 """Distances this much above the tolerance are within it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LieOptions:
-    """How far the rule goes; one of the three limits must be given.
+    """How far the rule goes and how it compares gates; `lie_merge` needs exactly one of the first three.
 
     Attributes:
         epsilon: Distance up to which gates are one.
@@ -75,13 +77,18 @@ class LieOptions:
     data: Sequence[NDArray[np.complex128]] | None = None
 
     def __post_init__(self) -> None:
-        limits = (self.epsilon, self.parameters, self.largest_increase)
-        given = [limit for limit in limits if limit is not None]
-        if len(given) != 1 or not given[0] >= 0:
-            raise InputError(
-                "the rule lie needs one of epsilon, parameters and largest_increase, a number from 0; "
-                f"it was given {', '.join(map(str, given)) or 'none'}"
-            )
+        given = [limit for limit in self._limits if limit is not None]
+        if len(given) > 1 or not all(limit >= 0 for limit in given):
+            raise InputError(f"{ONE_LIMIT}; it was given {', '.join(map(str, given))}")
+
+    @property
+    def _limits(self) -> tuple[float | None, ...]:
+        return self.epsilon, self.parameters, self.largest_increase
+
+    @property
+    def limited(self) -> bool:
+        """Whether a limit is given."""
+        return any(limit is not None for limit in self._limits)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -127,6 +134,8 @@ def lie_merge(problem: Problem | QubitProblem, ansatz: Ansatz, angles: Vector, o
         ConvergenceError: The circuit moved further than the certificate's bounds allow.
 
     """
+    if not options.limited:
+        raise InputError(f"{ONE_LIMIT}; it was given none")
     angles = np.asarray(angles, dtype=np.float64)
     first = contraction_plan(problem, ansatz)
     middle, carried = apply_plan(first, ansatz), carry_angles(first, ansatz, angles)

@@ -155,6 +155,7 @@ def prune_ansatz(
     *,
     rules: Sequence[str] | None = None,
     limits: Limits | None = None,
+    lie: LieOptions | None = None,
     training: Training | None = None,
     orbitals: str = "fixed",
     seed: int = 0,
@@ -171,6 +172,7 @@ def prune_ansatz(
         rules: For electrons ``symmetry`` and then any of ``curvature``, ``magnitude``, ``random``, ``fisher``, default
             symmetry and curvature; for qubits ``eqntk``, the default, and then any of these without symmetry.
         limits: How far to prune, default an error of 1.5e-3 (hartree or the problem's unit) to the exact energy.
+        lie: How the rule ``lie`` compares gates; where it has no limit of its own it goes as far as `limits` allows.
         training: How angles of qubit ansätze are found from random starts.
         orbitals: ``fixed``; ``absorb``, which takes rotations of orbitals at the end of the circuit into the
             Hamiltonian, exactly; ``optimise``, which also lets orbitals of one irrep follow all angles after the
@@ -225,7 +227,7 @@ def prune_ansatz(
                 plans.append(plan)
                 stages.append(stage)
         elif rule == "lie":
-            merge, stage = work.merge(before, limits, stages[0].optimum.value)
+            merge, stage = work.merge(before, limits, stages[0].optimum.value, lie or LieOptions())
             plans.append(merge.plan)
             stages.append(stage)
             predicted += merge.certificate.predicted_increase
@@ -327,21 +329,22 @@ class _Work:
         optimum = replace(before.optimum, angles=angles)
         return plan, Stage(name="absorb", ansatz=apply_plan(plan, before.ansatz), optimum=optimum, orbitals=orbitals)
 
-    def merge(self, before: Stage, limits: Limits, full_energy: float) -> tuple[LieMerge, Stage]:
+    def merge(self, before: Stage, limits: Limits, full_energy: float, options: LieOptions) -> tuple[LieMerge, Stage]:
         """Merge in one shot and tune; where tuning ends above the limit, merge less and tune again."""
         reference = reference_energy(self.problem, limits, full_energy)
         allowed = max(limits.tolerance - (before.optimum.value - reference), 0.0)
+        searching = not options.limited and limits.parameters is None
+        if not options.limited:
+            options = replace(options, parameters=limits.parameters)
         trust = 1.0
         while True:
-            if limits.parameters is not None:
-                options = LieOptions(parameters=limits.parameters)
-            else:
-                options = LieOptions(largest_increase=trust * allowed)
+            if searching:
+                options = replace(options, largest_increase=trust * allowed)
             merge = lie_merge(self.problem, before.ansatz, before.optimum.angles, options)
             name = "lie" if trust == 1.0 else f"lie, {trust:g} of the tolerance"
             stage = self.optimise(name, apply_plan(merge.plan, before.ansatz), merge.start)
             within = stage.optimum.value - before.optimum.value <= allowed + rounding_of(self.problem)
-            if limits.parameters is not None or within or trust < SMALLEST_TRUST:
+            if not searching or within or trust < SMALLEST_TRUST:
                 return merge, replace(stage, name="lie")
             trust = 0.0 if trust / 4 < SMALLEST_TRUST else trust / 4  # second order promises too much on flat ground
 
