@@ -9,19 +9,21 @@ import vqe_prune
 
 PACKAGE = Path(vqe_prune.__file__).parent
 ORDER = [
-    "errors", "units", "run_folder", "settings", "molecule_input", "electrons", "chemistry",
+    "errors", "units", "run_folder", "settings", "lie_settings", "molecule_input", "electrons", "chemistry",
     "engine.pauli_kernels", "paulis", "lattice", "models", "automorphism", "symmetry", "problem",
     "ansatz.rotation", "ansatz.ucc", "ansatz.layered", "ansatz.imported",
     "engine.determinants", "engine.kernels", "engine.sector", "engine.statevector", "exact", "qubit_problem",
     "objective", "optimize", "training", "orbitals",
     "score.curvature", "score.information", "score.space", "score.lie", "score.kernel", "score.summary",
     "score.identifiers",
+    "circuit",
     "prune.plan", "prune.symmetry", "prune.curvature", "prune.elimination", "prune.controls", "prune.certificate",
-    "prune.journal", "prune.absorption", "prune.passes", "prune.eqntk", "prune.cells", "prune.limits",
-    "prune.merge_certificate", "prune.lie", "prune.notes", "prune.pruning",
-    "circuit", "adapt", "engine.qsim", "report.record", "report.table", "report.pictures", "report.score_pictures",
+    "prune.journal", "prune.absorption", "prune.passes", "prune.eqntk", "prune.cells", "prune.distances",
+    "prune.calibration", "prune.limits", "prune.merge_certificate",
+    "prune.lie", "prune.notes", "prune.pruning",
+    "adapt", "engine.qsim", "report.record", "report.table", "report.pictures", "report.score_pictures",
     "report.page", "report", "journal",
-    "lie_settings", "config", "inputs", "results", "study", "__main__",
+    "config", "inputs", "results", "study", "__main__",
 ]  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from vqe_prune import config
 from vqe_prune.__main__ import main
 from vqe_prune.config import parse_settings
 from vqe_prune.errors import InputError
-from vqe_prune.lie_settings import ENSEMBLES
+from vqe_prune.lie_settings import CALIBRATIONS, ENSEMBLES
 from vqe_prune.report import read_record
 from vqe_prune.score import identifiers
 from vqe_prune.score.identifiers import Weights
@@ -22,6 +22,15 @@ BAD = [
     (["pruner=lie", "pruner.epsilon=0.1", "pruner.parameters=3"], "pruner.parameters has no effect beside pruner.eps"),
     (["pruner=lie", "pruner.epsilon=0.1", "pruner.tolerance=1e-3"], "pruner.tolerance has no effect beside pruner.eps"),
     (["pruner=[lie]", "pruner.epsilon=0.1", "pruner.relative_to=full"], "pruner.relative_to has no effect beside"),
+    (["pruner=lie", "pruner.calibration=weber", "pruner.tolerance=1e-3"], "no effect beside pruner.calibration"),
+    (["pruner=lie", "pruner.calibration=weber", "pruner.epsilon=0.1"], "pruner.epsilon has no effect beside"),
+    (["pruner=lie", "pruner.calibration=willow"], "did you mean willow_pink"),
+    (["pruner=lie", "pruner.calibration=os.system"], "unknown pruner.calibration=os.system; available: rainbow, weber"),
+    (["pruner.calibration=weber"], "no effect with pruner=symmetry,curvature; "),
+    (["pruner.distance=task"], "no effect with pruner=symmetry,curvature; "),
+    (["pruner=lie", "pruner.distance=tsk"], "did you mean task"),
+    (["pruner=lie", "pruner.distance=task", "pruner.weights=[1,1,1]"], "weights has no effect with pruner.dist"),
+    (["pruner=lie", "pruner.distance=task", "pruner.ensemble=reference"], "ensemble has no effect with pruner.dist"),
     (["pruner=lie", "pruner.epsilon=-0.1"], "pruner.epsilon=-0.1 must be 0 or more"),
     (["pruner=lie", "pruner.epsilon=nan"], "must be 0 or more"),
     (["pruner=lie", "pruner.epsilon=small"], "pruner.epsilon=small"),
@@ -48,6 +57,12 @@ def test_defaults_are_those_of_python() -> None:
     assert chosen.weights == list(asdict(Weights()).values())
     assert set(ENSEMBLES) | {"data"} == set(identifiers.ENSEMBLES)
     assert chosen.ensemble == ENSEMBLES[0] == identifiers.ENSEMBLES[0]
+
+
+def test_calibrations_are_those_that_come_with_cirq() -> None:
+    from cirq_google.engine import list_virtual_processors
+
+    assert set(CALIBRATIONS) == set(list_virtual_processors())
 
 
 def test_a_later_rule_may_use_the_limit_that_lie_does_not() -> None:
@@ -82,3 +97,18 @@ def test_the_ensemble_decides_at_which_states_gates_are_compared(tmp_path: Path)
     assert path["n_comparisons"] == reference["n_comparisons"]
     assert reference["state_distance"] == pytest.approx(path["state_distance"])  # the same gates
     assert reference["widest_merge"] < 0.5 * path["widest_merge"]  # but measured where Fisher sees no difference
+
+
+def test_a_device_whose_gates_err_more_than_they_do_leaves_the_reference(tmp_path: Path, capsys) -> None:
+    """Weber errs by some percent a CX; no pair of H4 at this geometry turns the state that far in energy."""
+    found = certificate_of(tmp_path / "a", "pruner.calibration=weber", "pruner.distance=task")
+    assert found["distance"] == "task" and found["calibration"]["name"] == "weber"
+    assert 0.0 < found["smallest_epsilon"] < found["epsilon"]
+    record, out = read_record(tmp_path / "a"), capsys.readouterr().out
+    assert record.stages[-1]["n_parameters"] == 0
+    assert (
+        "the reference alone is left" in out
+        and "the reference alone is left" in (tmp_path / "a/report.html").read_text()
+    )
+    assert f"a CX by {found['calibration']['two_qubit_error']:.2e}" in out
+    assert record.stages[-1]["energy"] == pytest.approx(record.energies["hf"], abs=1e-9)

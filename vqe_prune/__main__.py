@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from vqe_prune import config
 from vqe_prune.errors import ConvergenceError, InputError
-from vqe_prune.lie_settings import ENSEMBLES
+from vqe_prune.lie_settings import CALIBRATIONS, DISTANCES, ENSEMBLES
 from vqe_prune.molecule_input import molecule_names
 
 USAGE = """\
@@ -42,7 +42,9 @@ Prepares a ground state, prunes the ansatz and checks the result; the same comma
   pruner.orbitals=        {treatments}; absorb takes turns of orbitals at the end of the circuit into
                           the Hamiltonian, optimise lets the orbitals follow all angles (fixed)
   pruner.epsilon=         of lie: gates within this distance are one, instead of a search for it
-  pruner.weights=         [algebra,fubini,fisher] of its distances ([1,1,0.1])
+  pruner.calibration=     {calibrations}: gates are one that the errors of this device blur
+  pruner.distance=        {distances}: of gates, or what a merge does to the energy (geometric)
+  pruner.weights=         [algebra,fubini,fisher] of its geometric distances ([1,1,0.1])
   pruner.ensemble=        {ensembles}: states at which it compares gates (trajectory)
   ansatz=                 {ansatze} (uccsd; hardware_efficient for models),
                           or a .yaml file with a list of gates
@@ -129,6 +131,8 @@ def _choices() -> dict[str, str]:
         "methods": config.METHODS,
         "treatments": config.TREATMENTS,
         "ensembles": ENSEMBLES,
+        "distances": DISTANCES,
+        "calibrations": CALIBRATIONS,
     }
     return {"molecules": " ".join(molecule_names()), **{key: ", ".join(values) for key, values in names.items()}}
 

@@ -86,6 +86,8 @@ class PrunerSettings:
     parameters: int | None = None
     orbitals: str = "fixed"
     epsilon: float | None = None
+    calibration: str | None = None
+    distance: str = "geometric"
     weights: list[float] = field(default_factory=lambda: [1.0, 1.0, 0.1])
     ensemble: str = "trajectory"
 

@@ -17,6 +17,7 @@ from vqe_prune.errors import InputError
 from vqe_prune.inputs import set_up
 from vqe_prune.journal import TraceJournal
 from vqe_prune.problem import Problem
+from vqe_prune.prune.calibration import load_calibration
 from vqe_prune.prune.lie import LieOptions
 from vqe_prune.prune.limits import Limits
 from vqe_prune.prune.pruning import Pruning, prune_ansatz
@@ -167,8 +168,13 @@ def _training(settings: Settings) -> Training:
 def _lie_options(settings: Settings) -> LieOptions:
     chosen = settings.pruner
     algebra, fubini, fisher = chosen.weights
-    weights = Weights(algebra=algebra, fubini=fubini, fisher=fisher)
-    return LieOptions(epsilon=chosen.epsilon, weights=weights, ensemble=chosen.ensemble)
+    return LieOptions(
+        epsilon=chosen.epsilon,
+        calibration=None if chosen.calibration is None else load_calibration(chosen.calibration),
+        distance=chosen.distance,
+        weights=Weights(algebra=algebra, fubini=fubini, fisher=fisher),
+        ensemble=chosen.ensemble,
+    )
 
 
 def _say_tables(

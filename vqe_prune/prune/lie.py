@@ -14,7 +14,7 @@ Source: H. Shao, B. Yang, W. Liu, X. Deng, Y. Jiang, LiePrune: Lie Group and Qua
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations
@@ -23,12 +23,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqe_prune.ansatz.rotation import Ansatz
-from vqe_prune.errors import InputError
+from vqe_prune.errors import InputError, near_misses
+from vqe_prune.lie_settings import DISTANCES
 from vqe_prune.objective import EnergyObjective, QubitEnergyObjective, energy_of
 from vqe_prune.paulis import Clifford
 from vqe_prune.problem import Problem
-from vqe_prune.prune.cells import Cell, Unit, cells_of, same_ratios, units_of
+from vqe_prune.prune.calibration import Calibration, cell_error, geometric_tolerance, rotation_errors
+from vqe_prune.prune.cells import Unit, cells_of, same_ratios, units_of
 from vqe_prune.prune.certificate import energy_change_bound, spectral_ends
+from vqe_prune.prune.distances import CellDistances, geometric_distances, task_distances
 from vqe_prune.prune.elimination import EXACT_HESSIANS
 from vqe_prune.prune.merge_certificate import LieCertificate, check_certificate
 from vqe_prune.prune.plan import Action, Decision, PrunePlan, apply_plan, carry_angles, chain
@@ -37,7 +40,6 @@ from vqe_prune.score.curvature import invert_hessian
 from vqe_prune.score.identifiers import (
     Identifier,
     Weights,
-    common_period,
     fubini_study,
     generators_commute,
     identify,
@@ -49,7 +51,7 @@ from vqe_prune.score.identifiers import (
 
 Vector = NDArray[np.float64]
 
-ONE_LIMIT = "the rule lie needs one of epsilon, parameters and largest_increase, a number from 0"
+ONE_LIMIT = "the rule lie needs one of epsilon, parameters and largest_increase, a number from 0, or a calibration"
 
 ROUNDING = 1e-12
 """Distances this much above the tolerance are within it."""
@@ -57,38 +59,46 @@ ROUNDING = 1e-12
 
 @dataclass(frozen=True, kw_only=True)
 class LieOptions:
-    """How far the rule goes and how it compares gates; `lie_merge` needs exactly one of the first three.
+    """How far the rule goes and how it compares gates; `lie_merge` needs exactly one of the first four.
 
     Attributes:
         epsilon: Distance up to which gates are one.
         parameters: Budget: the smallest distance that leaves no more parameters is taken.
         largest_increase: The largest distance is taken whose predicted increase of the energy is within this.
+        calibration: Gates are one that the errors of this device blur; see `calibration`.
         weights: Of the terms of a distance.
         ensemble: States at which gates are compared, see `identify`.
         data: Those of the ensemble ``data``.
+        distance: ``geometric``, which `weights`, `ensemble` and `data` are of, or ``task``: what a merge does to the
+            energy, in its unit; see `distances`.
 
     """
 
     epsilon: float | None = None
     parameters: int | None = None
     largest_increase: float | None = None
+    calibration: Calibration | None = None
     weights: Weights = field(default_factory=Weights)
     ensemble: str = "trajectory"
     data: Sequence[NDArray[np.complex128]] | None = None
+    distance: str = "geometric"
 
     def __post_init__(self) -> None:
-        given = [limit for limit in self._limits if limit is not None]
-        if len(given) > 1 or not all(limit >= 0 for limit in given):
+        numbers = [each for each in (self.epsilon, self.parameters, self.largest_increase) if each is not None]
+        given = [*numbers, *([] if self.calibration is None else [self.calibration.name])]
+        if len(given) > 1 or not all(limit >= 0 for limit in numbers):
             raise InputError(f"{ONE_LIMIT}; it was given {', '.join(map(str, given))}")
-
-    @property
-    def _limits(self) -> tuple[float | None, ...]:
-        return self.epsilon, self.parameters, self.largest_increase
+        if self.distance not in DISTANCES:
+            raise InputError(f"unknown distance {self.distance!r}{near_misses(self.distance, DISTANCES)}")
+        geometry = (self.weights, self.ensemble, self.data) != (Weights(), "trajectory", None)
+        if self.distance == "task" and geometry:
+            raise InputError("weights, ensemble and data have no effect with distance='task'; leave them out")
 
     @property
     def limited(self) -> bool:
         """Whether a limit is given."""
-        return any(limit is not None for limit in self._limits)
+        limits = (self.epsilon, self.parameters, self.largest_increase, self.calibration)
+        return any(limit is not None for limit in limits)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -202,17 +212,6 @@ def contraction_plan(problem: Problem | QubitProblem, ansatz: Ansatz, names: Seq
     return PrunePlan(rule="contraction", decisions=tuple(decisions))
 
 
-@dataclass(frozen=True, eq=False)
-class _Distances:
-    """Where the members of a cell are and how far from the identity and from each other."""
-
-    cell: Cell
-    period: float
-    coordinates: Vector
-    identity: Vector
-    pairs: Vector
-
-
 Clusters = list[list[int]]
 """Members of a cell that become one; dropped ones are in none."""
 
@@ -234,50 +233,42 @@ class _Search:
         return identify(self.problem, self.ansatz, self.angles, ensemble=options.ensemble, data=options.data)
 
     @cached_property
-    def cells(self) -> list[_Distances]:
-        return [self._distances(cell) for cell in cells_of(self.problem, self.ansatz)]
+    def cells(self) -> list[CellDistances]:
+        options = self.options
+        found = [
+            geometric_distances(cell, self.identifiers, self.angles, options.weights)
+            for cell in cells_of(self.problem, self.ansatz)
+        ]
+        if options.distance == "task":
+            gradient = self.objective.value_and_gradient(self.angles)[1]
+            height, width = self.ends[1] - self.energy, self.ends[1] - self.ends[0]
+            found = [task_distances(each, gradient, self._curvature, height, width) for each in found]
+        if options.calibration is None:
+            return found
+        tolerances = self._tolerances(found, options.calibration)
+        largest = max(tolerances, default=0.0)
+        shares = [each / largest if largest else 1.0 for each in tolerances]
+        return [replace(each, share=share) for each, share in zip(found, shares, strict=True)]
 
-    def _distances(self, cell: Cell) -> _Distances:
-        weights = self.options.weights
-        gates = [self._gates(unit, factor) for unit, factor in zip(cell.members, cell.factors, strict=True)]
-        frequencies: list[float] = []
-        for identifier, ratio in gates[0]:
-            values = identifier.eigenvalues or (0.0, 1.0, math.sqrt(2.0))  # incommensurate: no period is known
-            frequencies += [ratio * (value - values[0]) for value in values]
-        period = common_period(frequencies)
-        scales = np.array([f * unit.scale for unit, f in zip(cell.members, cell.factors, strict=True)])
-        raw = scales * self.angles[[unit.parameter for unit in cell.members]]
-        coordinates = np.array([reduced(float(x), period) for x in raw])
-        shifts = coordinates - coordinates[:, None]
-        if math.isfinite(period):
-            shifts -= period * np.round(shifts / period)
-        fubini = np.array([_fubini(own, row) for own, row in zip(gates, shifts, strict=True)])
-        alone = np.array([_fubini(own, x) for own, x in zip(gates, coordinates, strict=True)])
-        roots = np.array([math.sqrt(sum(ratio**2 * each.information for each, ratio in own)) for own in gates])
-        pairs = weights.algebra * np.abs(shifts) + weights.fubini * np.maximum(fubini, fubini.T)
-        pairs += weights.fisher * np.abs(roots - roots[:, None])
-        identity = weights.algebra * np.abs(coordinates) + weights.fubini * alone
-        return _Distances(cell, period, coordinates, identity, pairs)
-
-    def _gates(self, unit: Unit, factor: float) -> list[tuple[Identifier, float]]:
-        """A parameter's rotations, each with its coordinate divided by the cell's."""
-        gates = []
-        for k, value in zip(unit.ordered, unit.values, strict=True):
-            identifier = self.identifiers[k]
-            assert identifier is not None
-            gates.append((identifier, value / (unit.scale * factor)))
-        return gates
+    def _tolerances(self, cells: Sequence[CellDistances], calibration: Calibration) -> list[float]:
+        """Return what the device's gate errors blur in each cell."""
+        errors = rotation_errors(self.problem, self.ansatz, calibration)
+        blurs = [cell_error(cell, errors) for cell in cells]
+        if self.options.distance == "task":
+            return [blur * (0.5 * sum(self.ends) - self.energy) for blur in blurs]
+        return [geometric_tolerance(cell, blur, self.options.weights) for cell, blur in zip(cells, blurs, strict=True)]
 
     @property
     def n_comparisons(self) -> int:
-        sizes = [len(each.identity) for each in self.cells]
-        return sum(size + size * (size - 1) // 2 for size in sizes)
+        return sum(each.n_comparisons for each in self.cells)
 
     def epsilon(self) -> float:
         """Return the tolerance that the options ask for, one of the distances that occur."""
         options = self.options
         if options.epsilon is not None:
             return options.epsilon
+        if options.calibration is not None:
+            return max(self._tolerances(self.cells, options.calibration), default=0.0)
         distances = [each.identity for each in self.cells]
         distances += [each.pairs[np.triu_indices(len(each.pairs), 1)] for each in self.cells]
         candidates = np.unique(np.concatenate([np.zeros(1), *distances]))
@@ -302,8 +293,9 @@ class _Search:
         from scipy.cluster.hierarchy import fcluster, linkage
         from scipy.spatial.distance import squareform
 
-        limit, found = epsilon + ROUNDING, []
+        found = []
         for each in self.cells:
+            limit = epsilon * each.share + ROUNDING
             kept = np.flatnonzero(each.identity > limit)
             labels = np.arange(len(kept))
             if len(kept) > 1:
@@ -321,12 +313,12 @@ class _Search:
         shifted = self.angles.copy()
         for each, clusters in zip(self.cells, clustering, strict=True):
             members = each.cell.members
-            scales = [f * unit.scale for unit, f in zip(members, each.cell.factors, strict=True)]
+            scales = each.scales
             for member in set(range(len(members))) - {m for cluster in clusters for m in cluster}:
                 score = float(each.identity[member])
                 shifted[members[member].parameter] = each.coordinates[member] / scales[member]
                 for k in members[member].ordered:
-                    reason = f"distance {score:.3g} from the identity: dropped"
+                    reason = f"distance {score:.3g}{self.unit} from the identity: dropped"
                     decisions[k] = Decision(action=Action.DROP, reason=reason, score=score)
             for cluster in clusters:
                 leader = cluster[0]
@@ -338,7 +330,7 @@ class _Search:
                     shifted[members[m].parameter] = near / scales[m]
                     score = float(each.pairs[leader, m])
                     relation = "same subgroup as" if members[m].key == members[leader].key else "symmetry image of"
-                    reason = f"{relation} gate {self.names[first]}, distance {score:.3g}: tied"
+                    reason = f"{relation} gate {self.names[first]}, distance {score:.3g}{self.unit}: tied"
                     for k in members[m].ordered:
                         factor = self.ansatz.rotations[k].coefficient * scales[leader] / (scales[m] * lead)
                         decisions[k] = Decision(
@@ -350,9 +342,34 @@ class _Search:
     def objective(self) -> EnergyObjective | QubitEnergyObjective:
         return self.bind(self.ansatz)
 
+    @property
+    def unit(self) -> str:
+        """Of distances, as reasons have it."""
+        return f" {self.problem.unit}" if self.options.distance == "task" else ""
+
+    @cached_property
+    def energy(self) -> float:
+        return self.objective.value_and_gradient(self.angles)[0]
+
+    @cached_property
+    def ends(self) -> tuple[float, float]:
+        return spectral_ends(self.objective.engine.hamiltonian)
+
+    @cached_property
+    def _hessian(self) -> Vector:
+        return self.objective.hessian(self.angles)
+
     @cached_property
     def _inverse_hessian(self) -> Vector:
-        return invert_hessian(self.objective.hessian(self.angles))
+        return invert_hessian(self._hessian)
+
+    @cached_property
+    def _curvature(self) -> Vector | None:
+        """The Hessian with positive curvatures alone, None where it costs too much."""
+        if len(self.angles) > EXACT_HESSIANS:
+            return None
+        values, vectors = np.linalg.eigh(self._hessian)
+        return (vectors * np.abs(values)) @ vectors.T
 
     def predicted_increase(self, clustering: Sequence[Clusters]) -> float:
         """Return what the energy will rise once the parameters that are left have followed, to second order.
@@ -364,8 +381,7 @@ class _Search:
         smaller = apply_plan(plan, self.ansatz)
         start = carry_angles(plan, self.ansatz, shifted)
         if len(self.angles) > EXACT_HESSIANS:
-            here, there = self.objective, self.bind(smaller)
-            return there.value_and_gradient(start)[0] - here.value_and_gradient(self.angles)[0]
+            return self.bind(smaller).value_and_gradient(start)[0] - self.energy
         rows = []
         for each, clusters in zip(self.cells, clustering, strict=True):
             units, factors = each.cell.members, each.cell.factors
@@ -404,8 +420,9 @@ class _Search:
                 here = replace(identifier, weights=(row,))
                 path += float(fubini_study(here, np.array(change * identifier.scale)))
         hamiltonian = self.objective.engine.hamiltonian
-        lowest, highest = spectral_ends(hamiltonian)
+        lowest, highest = self.ends
         widest, apart, sound = self._recheck(epsilon, clustering)
+        smallest = min((each.share for each in self.cells), default=1.0)
         return LieCertificate(
             epsilon=epsilon,
             n_cells=len(self.cells),
@@ -415,7 +432,7 @@ class _Search:
             left_apart=apart,
             redundancy_checked=sound,
             predicted_increase=self.predicted_increase(clustering),
-            measured_increase=merged.value_and_gradient(start)[0] - self.objective.value_and_gradient(self.angles)[0],
+            measured_increase=merged.value_and_gradient(start)[0] - self.energy,
             state_deviation=2.0 * math.sin(0.5 * distance),
             state_distance=distance,
             operator_deviation=operators,
@@ -424,26 +441,27 @@ class _Search:
             path_bound=(highest - lowest) * math.sin(min(path, 0.5 * math.pi)),
             state_bound=(highest - lowest) * math.sin(distance),
             overlap_bound=energy_change_bound(hamiltonian, states[0], states[1], (lowest, highest)),
+            distance=self.options.distance,
+            calibration=self.options.calibration,
+            smallest_epsilon=None if self.options.calibration is None else epsilon * smallest,
         )
 
     def _recheck(self, epsilon: float, clustering: Sequence[Clusters]) -> tuple[float, int, bool]:
         """Return the widest merge, pairs left apart, and whether every pair was treated as it should have been."""
-        limit, widest, apart, sound = epsilon + ROUNDING, 0.0, 0, True
+        widest, apart, sound = 0.0, 0, True
         for each, clusters in zip(self.cells, clustering, strict=True):
+            limit = epsilon * each.share + ROUNDING
             kept = sorted(m for cluster in clusters for m in cluster)
             dropped = sorted(set(range(len(each.identity))) - set(kept))
-            widest = max(widest, float(each.identity[dropped].max(initial=0.0)))
+            merged = float(each.identity[dropped].max(initial=0.0))
             sound &= not np.any(each.identity[kept] <= limit)
             for cluster in clusters:
-                widest = max(widest, float(each.pairs[np.ix_(cluster, cluster)].max()))
+                merged = max(merged, float(each.pairs[np.ix_(cluster, cluster)].max()))
+            sound &= merged <= limit
+            widest = max(widest, merged)
             for first, second in combinations(clusters, 2):
                 close = int(np.sum(each.pairs[np.ix_(first, second)] <= limit))
                 together = float(each.pairs[np.ix_(first, second)].max())
                 sound &= close == 0 or together > limit
                 apart += close
-        return widest, apart, sound and widest <= limit
-
-
-def _fubini(gates: Iterable[tuple[Identifier, float]], shifts: Vector) -> Vector:
-    """Return the sum of a parameter's gates' Fubini-Study distances, for shifts of the cell's coordinate."""
-    return np.sum([fubini_study(identifier, ratio * shifts) for identifier, ratio in gates], axis=0)
+        return widest, apart, sound

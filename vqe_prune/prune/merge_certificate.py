@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from vqe_prune.errors import ConvergenceError
 from vqe_prune.problem import Problem
+from vqe_prune.prune.calibration import Calibration
 from vqe_prune.prune.limits import rounding_of
 from vqe_prune.qubit_problem import QubitProblem
 
@@ -20,7 +21,7 @@ class LieCertificate:
     Energies in the problem's unit, D the Fubini-Study distance of the two final states, c the middle of the spectrum.
 
     Attributes:
-        epsilon: The tolerance.
+        epsilon: The tolerance; with a calibration, which gives each cell its own, the largest.
         n_cells: Cells with at least one parameter.
         n_comparisons: Distances that were computed: to the identity and inside cells, O(sum of their sizes squared).
         n_pairs: Pairs of gates with an angle, what comparing all with all would take.
@@ -38,6 +39,9 @@ class LieCertificate:
         path_bound: 2 ||H - c|| sin(min(path_distance, pi / 2)).
         state_bound: 2 ||H - c|| sin D.
         overlap_bound: What `energy_change_bound` makes of the two states: not above the state bound.
+        distance: What the tolerance is of: ``geometric``, or ``task``, an energy.
+        calibration: The device that the tolerances are taken from.
+        smallest_epsilon: The smallest tolerance of a cell, None where all are epsilon.
 
     """
 
@@ -58,6 +62,9 @@ class LieCertificate:
     path_bound: float
     state_bound: float
     overlap_bound: float
+    distance: str = "geometric"
+    calibration: Calibration | None = None
+    smallest_epsilon: float | None = None
 
 
 def check_certificate(certificate: LieCertificate, problem: Problem | QubitProblem) -> None:

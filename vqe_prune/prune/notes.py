@@ -12,6 +12,7 @@ from vqe_prune.optimize import Optimum, StopReason
 from vqe_prune.problem import Problem
 from vqe_prune.prune.elimination import PathPoint
 from vqe_prune.prune.limits import Limits
+from vqe_prune.prune.merge_certificate import LieCertificate
 from vqe_prune.qubit_problem import QubitProblem
 from vqe_prune.units import HARTREE, error_unit
 
@@ -50,6 +51,16 @@ def orbital_notes(pairs: Sequence[tuple[int, int]], orbitals: NDArray[np.float64
     return [
         f"orbitals were {how}: the circuit acts in orbitals of which {turned} are not those of the mean field; its "
         f"Hamiltonian is in hamiltonian.fcidump, rotated classically at no cost for the processor"
+    ]
+
+
+def merge_notes(certificate: LieCertificate, n_parameters: int) -> list[str]:
+    """Say in words where a device blurs every gate that the rule ``lie`` could keep."""
+    if certificate.calibration is None or n_parameters:
+        return []
+    return [
+        f"lie: by the calibration of {certificate.calibration.name} no rotation of this ansatz does as much as its own "
+        "gates err: the reference alone is left; a shorter ansatz or a better device is needed"
     ]
 
 

@@ -35,7 +35,7 @@ from vqe_prune.prune.eqntk import SymmetricPass, symmetric_passes
 from vqe_prune.prune.journal import Journal
 from vqe_prune.prune.lie import LieMerge, LieOptions, lie_merge
 from vqe_prune.prune.limits import Limits, choose, reference_energy, rounding_of
-from vqe_prune.prune.notes import orbital_notes, shortfall_notes, training_notes
+from vqe_prune.prune.notes import merge_notes, orbital_notes, shortfall_notes, training_notes
 from vqe_prune.prune.plan import Action, Decision, PrunePlan, apply_plan, carry_angles, chain
 from vqe_prune.prune.symmetry import symmetry_plan
 from vqe_prune.qubit_problem import QubitProblem
@@ -232,6 +232,7 @@ def prune_ansatz(
             stages.append(stage)
             predicted += merge.certificate.predicted_increase
             merges.append(merge)
+            notes += merge_notes(merge.certificate, stage.ansatz.n_parameters)
         else:
             ranking = rank_at_random(seed) if rule == "random" else RANKINGS[rule]
             path = work.eliminate(rule, ranking, before, limits, stages[0].optimum.value)

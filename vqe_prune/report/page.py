@@ -243,7 +243,7 @@ def _certificate(record: Record) -> str:
 
 
 def _merge(merge: Mapping[str, Any], unit: str) -> str:
-    lines = "".join(f"<li>{escape(line)}</li>" for line in merge_texts(merge))
+    lines = "".join(f"<li>{escape(line)}</li>" for line in merge_texts(merge, unit))
     header = ["what merging changed, before tuning", "measured", "at most"]
     return (
         f"<p>Merging gates of one subgroup:</p><ul>{lines}</ul>{_table(header, merge_rows(merge, unit))}<p>The path "

@@ -211,7 +211,7 @@ def removal_counts(plan: Sequence[Mapping[str, Any]]) -> list[tuple[int, str, st
 def reason_kind(reason: str) -> str:
     """Return a reason without what is particular to one rotation."""
     reason = re.sub(r" (as|of) gate \d+, distance [^:]*", "", reason)
-    reason = re.sub(r"^distance \S+ from the identity: dropped$", "near the identity", reason)
+    reason = re.sub(r"^distance [^:]+ from the identity: dropped$", "near the identity", reason)
     if "shares its angle" in reason:
         return reason.split(" of ")[0]
     return reason.split(" of ")[0] if " score of " in reason or " coupling of " in reason else reason
@@ -243,20 +243,32 @@ def format_certificate(certificate: Mapping[str, Any], unit: str = HARTREE) -> s
     lines = [f"Certificate: predicted increase {predicted}, measured {measured}, at most {bound}"]
     if "merge" in certificate:
         merge = certificate["merge"]
-        lines += [f"lie: {text}" for text in merge_texts(merge)]
+        lines += [f"lie: {text}" for text in merge_texts(merge, unit)]
         rows = [("merging, before tuning", "measured", "at most"), *merge_rows(merge, unit)]
         lines += [f"  {what:<35}{measured:<12}{bounds}".rstrip() for what, measured, bounds in rows]
     return "\n".join(lines)
 
 
-def merge_texts(merge: Mapping[str, Any]) -> list[str]:
-    """Return in words what the rule ``lie`` compared and up to which distance it merged."""
+def merge_texts(merge: Mapping[str, Any], unit: str = HARTREE) -> list[str]:
+    """Return in words what the rule ``lie`` compared and up to which distance it merged; energies in `unit`."""
+    of_task = f" {unit}" if merge.get("distance") == "task" else ""
+    widest = f"{merge['widest_merge']:.3g}{of_task}"
+    calibration = merge.get("calibration")
+    if calibration is None:
+        limits = [f"gates within {merge['epsilon']:.3g}{of_task} are one, the widest merge is {widest}"]
+    else:
+        limits = [
+            f"calibration of {calibration['name']}: one-qubit gates err by {calibration['one_qubit_error']:.2e}, "
+            f"a CX by {calibration['two_qubit_error']:.2e}",
+            f"gates within {merge['smallest_epsilon']:.3g} to {merge['epsilon']:.3g}{of_task}, as they err, are one, "
+            f"the widest merge is {widest}",
+        ]
     checked = "every pair was looked at again" if merge["redundancy_checked"] else "NOT every pair is as it should be"
     left = merge["left_apart"]
     apart = f"; {left} close pairs stay apart, as their clusters are further" if left else ""
     return [
         f"{merge['n_comparisons']} distances in {merge['n_cells']} cells, of {merge['n_pairs']} pairs of gates",
-        f"gates within {merge['epsilon']:.3g} are one, the widest merge is {merge['widest_merge']:.3g}",
+        *limits,
         f"redundancy: {checked}{apart}",
     ]
 
