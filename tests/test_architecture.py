@@ -20,7 +20,7 @@ ORDER = [
     "prune.plan", "prune.symmetry", "prune.curvature", "prune.elimination", "prune.controls", "prune.certificate",
     "prune.journal", "prune.absorption", "prune.passes", "prune.eqntk", "prune.cells", "prune.distances",
     "prune.calibration", "prune.limits", "prune.merge_certificate",
-    "prune.lie", "prune.notes", "prune.pruning",
+    "prune.lie", "prune.notes", "prune.steps", "prune.pruning",
     "adapt", "engine.qsim", "report.record", "report.table", "report.pictures", "report.score_pictures",
     "report.page", "report", "journal",
     "config", "inputs", "results", "study", "__main__",

@@ -22,8 +22,9 @@ from vqe_prune.lattice import chain
 from vqe_prune.models import heisenberg
 from vqe_prune.molecule_input import read_geometry
 from vqe_prune.objective import sector_hamiltonian
+from vqe_prune.orbitals import in_orbitals
 from vqe_prune.paulis import QubitHamiltonian, product_state
-from vqe_prune.problem import qubit_hamiltonian
+from vqe_prune.problem import molecular_problem, qubit_hamiltonian
 from vqe_prune.qubit_problem import model_problem
 
 
@@ -156,6 +157,15 @@ def test_16_references_are_letters() -> None:
     signs = {0b1000: 0.5, 0b1100: 0.5, 0b1010: -0.5, 0b1110: -0.5}
     assert [state[k].real for k in signs] == pytest.approx(list(signs.values()))
     assert np.linalg.norm(state) == pytest.approx(1.0)
+
+
+def test_17_orbitals_are_columns() -> None:
+    problem = molecular_problem(Molecule(name="LiH", atoms=(("Li", (0, 0, 0)), ("H", (0, 0, 1.6)))), exact=False)
+    orbitals = np.eye(6)
+    orbitals[:3, :3] = [[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]  # the first two change places
+    orbitals[:, 0] *= -1.0
+    one_body = in_orbitals(problem, orbitals).electrons.one_body
+    assert one_body[0, 2] == pytest.approx(-problem.electrons.one_body[1, 2])
 
 
 def test_every_line_has_its_test() -> None:

@@ -19,9 +19,11 @@ from vqe_prune.paulis import Clifford, PauliSum, QubitHamiltonian, qubit_hamilto
 from vqe_prune.problem import molecular_problem
 from vqe_prune.prune import pruning as pruning_module
 from vqe_prune.prune.eqntk import SymmetricPass, symmetric_passes
+from vqe_prune.prune.limits import Limits
 from vqe_prune.prune.passes import broken_symmetry, depth_plan, layers_of, spatial_plan
 from vqe_prune.prune.plan import Action, Decision, PrunePlan, apply_plan, chain
-from vqe_prune.prune.pruning import Limits, folded_angles, prune_ansatz
+from vqe_prune.prune.pruning import prune_ansatz
+from vqe_prune.prune.steps import folded_angles
 from vqe_prune.qubit_problem import QubitProblem, model_problem, molecular_qubit_problem, pauli_problem
 from vqe_prune.score.space import effective_space
 from vqe_prune.score.summary import space_of

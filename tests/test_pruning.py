@@ -11,8 +11,10 @@ from vqe_prune.objective import EnergyObjective, sector_hamiltonian
 from vqe_prune.optimize import StopReason, minimize
 from vqe_prune.prune.certificate import energy_change_bound, spectral_ends
 from vqe_prune.prune.elimination import eliminate, elimination_plan, restrict
+from vqe_prune.prune.limits import Limits
 from vqe_prune.prune.plan import Action, Decision, PrunePlan, apply_plan, carry_angles, chain
-from vqe_prune.prune.pruning import Limits, Stage, _check_variational, prune_ansatz
+from vqe_prune.prune.pruning import _check_variational, prune_ansatz
+from vqe_prune.prune.steps import Stage
 from vqe_prune.prune.symmetry import symmetry_plan
 from vqe_prune.score.curvature import deletion_costs, deletion_response
 from vqe_prune.score.information import fisher_information, independent_information

@@ -19,7 +19,8 @@ from vqe_prune.objective import sector_hamiltonian
 from vqe_prune.paulis import Clifford
 from vqe_prune.problem import Problem, fcidump_text
 from vqe_prune.prune.limits import Limits, choose, reference_energy
-from vqe_prune.prune.pruning import Pruning, Stage
+from vqe_prune.prune.pruning import Pruning
+from vqe_prune.prune.steps import Stage
 from vqe_prune.qubit_problem import QubitProblem
 from vqe_prune.report import DrawnGate, Record
 from vqe_prune.run_folder import Trace, write_atomically
