@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vqe_prune.adapt import Growth, PrunedAdapt, fermionic_pool, grow, pauli_pool, qubit_pool
+    from vqe_prune.alignment import align_problems
     from vqe_prune.ansatz.imported import ansatz_from_cirq, read_ansatz
     from vqe_prune.ansatz.layered import hamiltonian_variational, hardware_efficient, qaoa
     from vqe_prune.ansatz.rotation import Ansatz, Excitation, Rotation
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         taper,
     )
     from vqe_prune.prune.eqntk import symmetric_passes
+    from vqe_prune.prune.family import FamilyPruning, needed_parameters, prune_family
     from vqe_prune.prune.lie import LieOptions, lie_merge
     from vqe_prune.prune.limits import Limits
     from vqe_prune.prune.plan import PrunePlan, apply_plan
@@ -55,6 +57,7 @@ _HOMES = {
     "Electrons": "electrons",
     "EnergyObjective": "objective",
     "Excitation": "ansatz.rotation",
+    "FamilyPruning": "prune.family",
     "Growth": "adapt",
     "HamiltonianSymmetries": "symmetry",
     "InputError": "errors",
@@ -78,6 +81,7 @@ _HOMES = {
     "StatevectorEngine": "engine.statevector",
     "Training": "training",
     "TrainingStudy": "training",
+    "align_problems": "alignment",
     "ansatz_from_cirq": "ansatz.imported",
     "ansatz_gates": "circuit",
     "apply_plan": "prune.plan",
@@ -100,12 +104,14 @@ _HOMES = {
     "molecular_problem": "problem",
     "molecular_qubit_problem": "qubit_problem",
     "parse_settings": "config",
+    "needed_parameters": "prune.family",
     "pauli_pool": "adapt",
     "pauli_problem": "qubit_problem",
     "permutation_symmetries": "automorphism",
     "problem_from_fcidump": "problem",
     "problem_from_integrals": "problem",
     "prune_ansatz": "prune.pruning",
+    "prune_family": "prune.family",
     "qaoa": "ansatz.layered",
     "qubit_gates": "circuit",
     "qubit_hamiltonian": "problem",

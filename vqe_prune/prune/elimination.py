@@ -17,7 +17,6 @@ from vqe_prune.score.curvature import (
     deletion_costs,
     deletion_response,
     invert_hessian,
-    remaining_inverse_hessian,
 )
 
 Vector = NDArray[np.float64]
@@ -111,7 +110,7 @@ def eliminate(
         current = restrict(ansatz, point.kept)
         objective = bind(current)
         if inverse is None or objective.cheap_hessian:
-            inverse = _inverse_hessian(objective, point.angles)
+            inverse = inverse_hessian_at(objective, point.angles)
         scores = rank(objective, point.angles, inverse)[: len(point.kept)]
         n_rotations = np.bincount(current.parameters[current.parameters >= 0])
         best = found = _without(bind, ansatz, point, inverse, _lowest(scores, n_rotations), gradient_tolerance)
@@ -224,7 +223,8 @@ def elimination_plan(rule: str, ansatz: Ansatz, path: Sequence[PathPoint], chose
     return plan
 
 
-def _inverse_hessian(objective: Objective, angles: Vector) -> Vector:
+def inverse_hessian_at(objective: Objective, angles: Vector) -> Vector:
+    """Return the inverse Hessian at a minimum: exact, or the optimiser's own where its columns cost too much."""
     if objective.cheap_hessian or len(angles) <= EXACT_HESSIANS:
         return invert_hessian(objective.hessian(angles))
     refined = minimize(objective, angles, inverse_hessian=np.eye(len(angles)))
