@@ -17,6 +17,7 @@ from vqe_prune.score.curvature import (
     deletion_costs,
     deletion_response,
     invert_hessian,
+    remaining_inverse_hessian,
 )
 
 Vector = NDArray[np.float64]
