@@ -276,7 +276,7 @@ def test_scf_that_does_not_converge_has_its_own_status(tmp_path, monkeypatch, ca
     assert not (tmp_path / "x").exists()
 
 
-@pytest.mark.parametrize("number", [0, 1, 2])
+@pytest.mark.parametrize("number", [0, 1, 2, 3])
 def test_the_readme_programs_print_what_the_readme_says(number: int, tmp_path: Path) -> None:
     readme = (Path(__file__).parent.parent / "README.md").read_text()
     program, rest = readme.split("```python\n")[number + 1].split("```", 1)
