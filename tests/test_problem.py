@@ -221,3 +221,16 @@ def test_degenerate_partners_are_found_with_their_signs(molecular) -> None:
     two = flipped.two_body[np.ix_(*[targets] * 4)] * np.einsum("p,q,r,s->pqrs", image, image, image, image)
     assert np.abs(one - flipped.one_body).max() < 1e-6
     assert np.abs(two - flipped.two_body).max() < 1e-6
+
+
+@pytest.mark.parametrize("error", [np.linalg.LinAlgError("Singular matrix"), AttributeError("no attribute 'linalg'")])
+def test_coupled_cluster_that_breaks_down_is_left_out(error: Exception, monkeypatch) -> None:
+    from pyscf.cc import ccsd
+
+    def broken(*arguments: object, **options: object) -> None:
+        raise error  # as PySCF's DIIS does for hydrogen fluoride at 3 angstrom, on some runs
+
+    monkeypatch.setattr(ccsd, "kernel", broken)
+    problem = molecular_problem(Molecule(name="H2", atoms=(("H", (0, 0, 0)), ("H", (0, 0, 0.7414)))))
+    assert problem.energies["ccsd"] is None
+    assert problem.energies["mp2"] is not None and problem.energies["exact"] is not None

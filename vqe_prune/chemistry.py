@@ -30,6 +30,10 @@ STATE_COPIES = 30
 INTEGRAL_COPIES = 4
 """Copies of the two-electron integrals held at once while they are transformed."""
 
+SINGULAR_DIIS = (np.linalg.LinAlgError, AttributeError)
+"""Raised by PySCF where its DIIS meets a singular matrix, stretched HF for one: it looks for NumPy's error where NumPy
+2 no longer has it, in `numpy.linalg.linalg`."""
+
 Atom = tuple[str, tuple[float, float, float]]
 
 
@@ -185,7 +189,7 @@ def _converge(molecule: Molecule, mol: Any) -> tuple[Any, float]:
         if not method.converged:
             method = method.newton()
             energy = method.kernel()
-    except np.linalg.LinAlgError as error:
+    except SINGULAR_DIIS as error:
         raise ConvergenceError(f"SCF of {molecule.name} failed: {error}; try another geometry or basis") from error
     if not method.converged:
         raise ConvergenceError(
@@ -316,7 +320,10 @@ def correlated_energies(mean_field: MeanField) -> dict[str, float | None]:
     coupled_cluster = cc.CCSD(mean_field.scf, frozen=frozen)
     coupled_cluster.verbose = 0
     coupled_cluster.conv_tol = 1e-9
-    coupled_cluster.kernel()
+    try:
+        coupled_cluster.kernel()
+    except SINGULAR_DIIS:
+        return {"mp2": mp2, "ccsd": None}
     return {"mp2": mp2, "ccsd": float(coupled_cluster.e_tot) if coupled_cluster.converged else None}
 
 
