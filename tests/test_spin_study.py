@@ -74,8 +74,13 @@ def test_a_run_resumes_from_any_line_of_its_trace(ring: Path, tmp_path: Path) ->
         assert main([*ISSUE, f"output_dir={folder}"]) == 0
         again = read_record(folder)
         for stage, other in zip(whole.stages, again.stages, strict=True):
-            assert {**stage, "energy": 0, "error_to_exact": 0} == {**other, "energy": 0, "error_to_exact": 0}
+            energies = ("energy", "error_to_exact", "training")
+            assert {**stage, **dict.fromkeys(energies)} == {**other, **dict.fromkeys(energies)}
             assert stage["energy"] == pytest.approx(other["energy"], abs=1e-8)
+            for key in ("n_seeds", "n_successes", "steps_quartiles"):
+                assert stage["training"][key] == other["training"][key]
+            # a busy machine trains in processes of its own, which round differently
+            assert stage["training"]["error_quartiles"] == pytest.approx(other["training"]["error_quartiles"], abs=1e-9)
 
 
 def test_the_same_command_again_says_that_it_is_complete(ring: Path, capsys) -> None:

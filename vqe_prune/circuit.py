@@ -262,6 +262,18 @@ def _operator_sign(excitation: Excitation) -> int:
     return sign
 
 
+def pair_gates(source: int, target: int, angle: float) -> list[Gate]:
+    """Build exp(angle (b+_target b_source - h.c.)) of pairs on qubits that each hold an orbital: a Givens rotation.
+
+    Args:
+        source: Qubit of the orbital that the pair leaves.
+        target: Qubit of the orbital that it goes to.
+        angle: Radian.
+
+    """
+    return _single(source, target, angle)
+
+
 def _single(source: int, target: int, angle: float) -> list[Gate]:
     """exp(i angle/2 (Y_s X_t - X_s Y_t)): local Cliffords make XX and ZZ of the strings, one CX pair rotates both."""
     return [
