@@ -19,7 +19,7 @@ ORDER = [
     "circuit", "encoding",
     "prune.plan", "prune.symmetry", "prune.curvature", "prune.elimination", "prune.controls", "prune.certificate",
     "prune.journal", "prune.absorption", "prune.passes", "prune.eqntk", "prune.cells", "prune.distances",
-    "prune.calibration", "prune.limits", "prune.merge_certificate",
+    "prune.condense", "prune.calibration", "prune.limits", "prune.merge_certificate",
     "prune.lie", "prune.notes", "prune.steps", "prune.pruning", "prune.family",
     "adapt", "engine.qsim", "report.record", "report.table", "report.pictures", "report.score_pictures",
     "report.page", "report", "journal",

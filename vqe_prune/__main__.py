@@ -44,6 +44,7 @@ Prepares a ground state, prunes the ansatz and checks the result; the same comma
   pruner.epsilon=         of lie: gates within this distance are one, instead of a search for it
   pruner.calibration=     {calibrations}: gates are one that the errors of this device blur
   pruner.distance=        {distances}: of gates, or what a merge does to the energy (geometric)
+  pruner.condense=        true trains first towards fewer distinct angles (false)
   pruner.weights=         [algebra,fubini,fisher] of its geometric distances ([1,1,0.1])
   pruner.ensemble=        {ensembles}: states at which it compares gates (trajectory)
   ansatz=                 {ansatze} (uccsd; hardware_efficient for models),

@@ -16,7 +16,7 @@ DISTANCES = ("geometric", "task")
 CALIBRATIONS = ("rainbow", "weber", "willow_pink")
 """Virtual processors of cirq-google, which is too slow to import for their names alone."""
 
-OF_LIE = ("epsilon", "calibration", "distance", "weights", "ensemble")
+OF_LIE = ("epsilon", "calibration", "distance", "condense", "weights", "ensemble")
 """Fields of `PrunerSettings` that only the rule ``lie`` has."""
 
 SEARCHED = ("tolerance", "relative_to", "parameters")
@@ -49,6 +49,8 @@ def check_lie(pruner: PrunerSettings, given: set[str], rules: Sequence[str]) -> 
     useless = [f"pruner.{name}" for name in SEARCHED if f"pruner.{name}" in given]
     if fixed and useless and set(rules) <= set(WITHOUT_LIMITS):
         raise InputError(f"{useless[0]} has no effect beside pruner.{fixed[0]}; leave one of them out")
+    if fixed and pruner.condense:
+        raise InputError(f"pruner.condense has no effect beside pruner.{fixed[0]}; leave one of them out")
     if pruner.distance not in DISTANCES:
         raise InputError(f"unknown pruner.distance={pruner.distance}{near_misses(pruner.distance, DISTANCES)}")
     geometry = [f"pruner.{name}" for name in ("weights", "ensemble") if f"pruner.{name}" in given]

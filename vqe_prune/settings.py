@@ -88,6 +88,7 @@ class PrunerSettings:
     epsilon: float | None = None
     calibration: str | None = None
     distance: str = "geometric"
+    condense: bool = False
     weights: list[float] = field(default_factory=lambda: [1.0, 1.0, 0.1])
     ensemble: str = "trajectory"
 

@@ -172,6 +172,7 @@ def _lie_options(settings: Settings) -> LieOptions:
         epsilon=chosen.epsilon,
         calibration=None if chosen.calibration is None else load_calibration(chosen.calibration),
         distance=chosen.distance,
+        condense=chosen.condense,
         weights=Weights(algebra=algebra, fubini=fubini, fisher=fisher),
         ensemble=chosen.ensemble,
     )

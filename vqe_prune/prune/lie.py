@@ -71,6 +71,8 @@ class LieOptions:
         data: Those of the ensemble ``data``.
         distance: ``geometric``, which `weights`, `ensemble` and `data` are of, or ``task``: what a merge does to the
             energy, in its unit; see `distances`.
+        condense: In `prune_ansatz`: first look for optima with fewer distinct angles, see `condense`; not for a fixed
+            tolerance, which has no measure of what is better.
 
     """
 
@@ -82,6 +84,7 @@ class LieOptions:
     ensemble: str = "trajectory"
     data: Sequence[NDArray[np.complex128]] | None = None
     distance: str = "geometric"
+    condense: bool = False
 
     def __post_init__(self) -> None:
         numbers = [each for each in (self.epsilon, self.parameters, self.largest_increase) if each is not None]
@@ -93,6 +96,8 @@ class LieOptions:
         geometry = (self.weights, self.ensemble, self.data) != (Weights(), "trajectory", None)
         if self.distance == "task" and geometry:
             raise InputError("weights, ensemble and data have no effect with distance='task'; leave them out")
+        if self.condense and (self.epsilon is not None or self.calibration is not None):
+            raise InputError("condense has no effect beside epsilon and calibration; leave one of them out")
 
     @property
     def limited(self) -> bool:

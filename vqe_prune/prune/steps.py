@@ -27,6 +27,7 @@ from vqe_prune.paulis import PauliSum
 from vqe_prune.problem import Problem
 from vqe_prune.prune.absorption import absorption_plan
 from vqe_prune.prune.certificate import Certificate, energy_change_bound
+from vqe_prune.prune.condense import STRENGTHS, condense
 from vqe_prune.prune.controls import rank_at_random, rank_by_fisher, rank_by_magnitude
 from vqe_prune.prune.curvature import rank_by_curvature
 from vqe_prune.prune.elimination import PathPoint, Ranking, eliminate, elimination_plan, restrict
@@ -186,7 +187,10 @@ class Work:
         """Return the work that goes on in a stage's orbitals, with the given pairs of them free to turn."""
         if isinstance(self.problem, QubitProblem) or (stage.orbitals is None and not pairs):
             return self
-        problem = in_orbitals(self.problem, stage.orbitals)
+        turned = stage.orbitals
+        if turned is not None and self.orbitals is not None:
+            turned = self.orbitals.T @ turned
+        problem = in_orbitals(self.problem, turned)
         bind = energy_of(problem, self.threads)
 
         def bind_free(ansatz: Ansatz) -> EnergyObjective | QubitEnergyObjective:
@@ -214,9 +218,51 @@ class Work:
         return Step(plans=(plan,), stages=(Stage(name="absorb", ansatz=smaller, optimum=optimum, orbitals=orbitals),))
 
     def _merge(self, before: Stage, full_energy: float) -> Step:
+        """Merge at the optimum, and where asked for at condensed ones; return the best with the stages to it.
+
+        Best has, within the tolerance, the fewest parameters, then the lowest energy; with a budget the lowest energy.
+        """
+        limits = self.limits
+        reference = reference_energy(self.problem, limits, full_energy)
+        merge, stage = self._merge_from(before, reference, "")
+        found = [(merge, [stage])]
+        for k in range(len(STRENGTHS) if self.lie.condense else 0):
+            start = self._condensed(before, k)
+            if limits.parameters is not None or start.optimum.value - reference <= limits.tolerance:
+                merge, stage = self._merge_from(start, reference, f" {k + 1}")
+                found.append((merge, [replace(start, name="condensed"), stage]))
+
+        def cost(merged: tuple[LieMerge, list[Stage]]) -> tuple[bool, int, float]:
+            last = merged[1][-1]
+            if limits.parameters is not None:
+                return False, 0, last.optimum.value
+            too_high = last.optimum.value - reference > limits.tolerance + rounding_of(self.problem)
+            return too_high, last.ansatz.n_parameters, last.optimum.value
+
+        merge, stages = min(found, key=cost)
+        begun = stages[0] if len(stages) > 1 else before  # a condensed optimum may be higher or lower
+        return Step(
+            plans=(merge.plan,),
+            stages=tuple(stages),
+            predicted=begun.optimum.value - before.optimum.value + merge.certificate.predicted_increase,
+            notes=tuple(merge_notes(merge.certificate, stages[-1].ansatz.n_parameters)),
+            merge=merge,
+        )
+
+    def _condensed(self, before: Stage, k: int) -> Stage:
+        """Return an optimum with fewer distinct angles, led there by the k-th strength of the penalty."""
+        name = f"condensed {k + 1}"
+        start, known = before.optimum.angles, self.journal.optimum(name)
+        if known is None or len(known.angles) != len(start) + len(self.pairs):
+            start = condense(self.problem, energy_of(self.problem, self.threads)(before.ansatz), start, STRENGTHS[k])
+        stage = self.optimise(name, before.ansatz, start)
+        folded = folded_angles(before.ansatz, stage.optimum.angles)
+        return replace(stage, optimum=replace(stage.optimum, angles=folded))
+
+    def _merge_from(self, before: Stage, reference: float, mark: str) -> tuple[LieMerge, Stage]:
         """Merge in one shot and tune; where tuning ends above the limit, merge less and tune again."""
         limits, options = self.limits, self.lie
-        reference = reference_energy(self.problem, limits, full_energy)
+        work = self if before.orbitals is self.orbitals else self.in_orbitals_of(before, self.pairs)
         allowed = max(limits.tolerance - (before.optimum.value - reference), 0.0)
         searching = not options.limited and limits.parameters is None
         if not options.limited:
@@ -225,20 +271,13 @@ class Work:
         while True:
             if searching:
                 options = replace(options, largest_increase=trust * allowed)
-            merge = lie_merge(self.problem, before.ansatz, before.optimum.angles, options)
-            name = "lie" if trust == 1.0 else f"lie, {trust:g} of the tolerance"
-            stage = self.optimise(name, apply_plan(merge.plan, before.ansatz), merge.start)
+            merge = lie_merge(work.problem, before.ansatz, before.optimum.angles, options)
+            name = f"lie{mark}" if trust == 1.0 else f"lie{mark}, {trust:g} of the tolerance"
+            stage = work.optimise(name, apply_plan(merge.plan, before.ansatz), merge.start)
             within = stage.optimum.value - before.optimum.value <= allowed + rounding_of(self.problem)
             if not searching or within or trust < SMALLEST_TRUST:
-                break
+                return merge, replace(stage, name="lie")
             trust = 0.0 if trust / 4 < SMALLEST_TRUST else trust / 4  # second order promises too much on flat ground
-        return Step(
-            plans=(merge.plan,),
-            stages=(replace(stage, name="lie"),),
-            predicted=merge.certificate.predicted_increase,
-            notes=tuple(merge_notes(merge.certificate, stage.ansatz.n_parameters)),
-            merge=merge,
-        )
 
     def _pass(self, before: Stage) -> Step:
         """Train the passes of ``eqntk``, up to one that costs energy.
