@@ -7,9 +7,12 @@ energy; beside them the curvature rule on the same optima, which deletes and nev
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import Any
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command line does: its threads slow small problems down
 
 from cases import load_problem, parse_arguments, show
 
