@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,22 +34,35 @@ class Encoding:
     Attributes:
         name: ``jordan_wigner`` or ``pairs``.
         gates: The circuit, reference included.
-        hamiltonian: H on the states that the circuit can reach; its expectation value is the energy, hartree.
-        wires: What each qubit holds: a spin orbital such as ``1a``, or an orbital's pair such as ``1ab``.
+        held: What each qubit holds: a spin orbital, or with pairs an orbital.
         conserved: Sets of qubits and the number of ones that they hold in every state of the circuit.
+        problem: The electrons, in the orbitals of the circuit.
 
     """
 
     name: str
     gates: tuple[Gate, ...]
-    hamiltonian: QubitHamiltonian
-    wires: tuple[str, ...]
+    held: tuple[int, ...]
     conserved: tuple[tuple[tuple[int, ...], int], ...]
+    problem: Problem
 
     @property
     def n_qubits(self) -> int:
         """Number of qubits."""
-        return len(self.wires)
+        return len(self.held)
+
+    @property
+    def wires(self) -> tuple[str, ...]:
+        """Names of the qubits: a spin orbital such as ``1a``, or an orbital's pair such as ``1ab``."""
+        if self.name == "pairs":
+            return tuple(f"{p}ab" for p in self.held)
+        return tuple(f"{q // 2}{SPIN_LETTERS[q % 2]}" for q in self.held)
+
+    @cached_property
+    def hamiltonian(self) -> QubitHamiltonian:
+        """H on the states that the circuit can reach; its expectation value is the energy, hartree."""
+        build = _pair_hamiltonian if self.name == "pairs" else _idle_removed
+        return build(self.problem, self.held)
 
 
 def encode(problem: Problem, ansatz: Ansatz, angles: NDArray[np.float64], encoding: str = "auto") -> Encoding:
@@ -86,14 +100,6 @@ def _jordan_wigner(problem: Problem, ansatz: Ansatz, angles: NDArray[np.float64]
     touched = sorted({q for gate in gates if gate.name != "x" for q in gate.qubits})
     place = {q: k for k, q in enumerate(touched)}
     occupied = set(problem.reference_occupied)
-    terms: dict[PauliString, complex] = {}
-    for string, coefficient in qubit_hamiltonian(problem).terms.items():
-        idle = [(q, letter) for q, letter in string if q not in place]
-        if any(letter != "Z" for _, letter in idle):
-            continue  # it moves an idle spin orbital out of its occupation: no expectation value
-        sign = (-1) ** sum(q in occupied for q, _ in idle)
-        rest = tuple((place[q], letter) for q, letter in string if q in place)
-        terms[rest] = terms.get(rest, 0.0) + sign * coefficient
     conserved = []
     for spin in (0, 1):
         qubits = tuple(place[q] for q in touched if q % 2 == spin)
@@ -102,10 +108,25 @@ def _jordan_wigner(problem: Problem, ansatz: Ansatz, angles: NDArray[np.float64]
     return Encoding(
         name="jordan_wigner",
         gates=tuple(_placed(gates, place)),
-        hamiltonian=qubit_hamiltonian_of({s: c for s, c in terms.items() if abs(c) > NEGLIGIBLE}, len(touched)),
-        wires=tuple(f"{q // 2}{SPIN_LETTERS[q % 2]}" for q in touched),
+        held=tuple(touched),
         conserved=tuple(conserved),
+        problem=problem,
     )
+
+
+def _idle_removed(problem: Problem, touched: Sequence[int]) -> QubitHamiltonian:
+    """The Jordan-Wigner Hamiltonian with the occupations of idle spin orbitals put in."""
+    place = {q: k for k, q in enumerate(touched)}
+    occupied = set(problem.reference_occupied)
+    terms: dict[PauliString, complex] = {}
+    for string, coefficient in qubit_hamiltonian(problem).terms.items():
+        idle = [(q, letter) for q, letter in string if q not in place]
+        if any(letter != "Z" for _, letter in idle):
+            continue  # it moves an idle spin orbital out of its occupation: no expectation value
+        sign = (-1) ** sum(q in occupied for q, _ in idle)
+        rest = tuple((place[q], letter) for q, letter in string if q in place)
+        terms[rest] = terms.get(rest, 0.0) + sign * coefficient
+    return qubit_hamiltonian_of({s: c for s, c in terms.items() if abs(c) > NEGLIGIBLE or not s}, len(touched))
 
 
 def _breaks_pairs(problem: Problem, ansatz: Ansatz) -> str:
@@ -145,9 +166,9 @@ def _pairs(problem: Problem, ansatz: Ansatz, angles: NDArray[np.float64]) -> Enc
     return Encoding(
         name="pairs",
         gates=tuple(cancel_neighbours(gates)),
-        hamiltonian=_pair_hamiltonian(problem, touched),
-        wires=tuple(f"{p}ab" for p in touched),
+        held=tuple(touched),
         conserved=((tuple(range(len(touched))), sum(p < n_filled for p in touched)),) if touched else (),
+        problem=problem,
     )
 
 
