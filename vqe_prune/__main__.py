@@ -60,6 +60,8 @@ Prepares a ground state, prunes the ansatz and checks the result; the same comma
   training.threshold=     error that counts as success (1e-6)
   optimizer.gradient_tolerance=   hartree per radian (1e-7)
   optimizer.max_steps=    (2000)
+  encoding=               {encodings}: one qubit for a spin orbital; auto takes one for an
+                          orbital where an ansatz only moves pairs (auto)
   exact=                  false leaves out the exact energy (true)
   seed=                   of the random rule, and the first of the random starts (0)
   threads=                for large problems (all cores)
@@ -130,6 +132,7 @@ def _choices() -> dict[str, str]:
         "entanglers": config.ENTANGLERS,
         "connectivities": config.CONNECTIVITIES,
         "methods": config.METHODS,
+        "encodings": config.ENCODINGS,
         "treatments": config.TREATMENTS,
         "ensembles": ENSEMBLES,
         "distances": DISTANCES,

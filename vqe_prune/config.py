@@ -22,6 +22,7 @@ from vqe_prune.settings import NOT_IN_DIGEST, MoleculeSettings, Settings, digest
 ANSATZE = ("uccsd", "hardware_efficient", "hva", "qaoa")
 RULES = ("symmetry", "eqntk", "lie", "curvature", "magnitude", "random", "fisher")
 REFERENCES = ("exact", "full")
+ENCODINGS = ("auto", "jordan_wigner")
 TREATMENTS = ("fixed", "absorb", "optimise")
 METHODS = ("adam", "l-bfgs")
 ENTANGLERS = ("cz", "cx", "zz", "xx", "yy", "xy", "heisenberg")
@@ -254,6 +255,10 @@ def _check(settings: Settings, given: set[str]) -> None:
         raise InputError(
             f"unknown pruner.relative_to={pruner.relative_to}{near_misses(pruner.relative_to, REFERENCES)}"
         )
+    if settings.encoding not in ENCODINGS:
+        raise InputError(f"unknown encoding={settings.encoding}{near_misses(settings.encoding, ENCODINGS)}")
+    if "encoding" in given and _on_qubits(settings):
+        raise InputError(f"encoding={settings.encoding} is for ansatz=uccsd, which acts on electrons; leave it out")
     if pruner.orbitals not in TREATMENTS:
         raise InputError(f"unknown pruner.orbitals={pruner.orbitals}{near_misses(pruner.orbitals, TREATMENTS)}")
     if pruner.orbitals != "fixed" and _on_qubits(settings):

@@ -8,13 +8,14 @@ import sys
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from vqe_prune import config, report
 from vqe_prune.ansatz.rotation import Excitation, Generator
 from vqe_prune.circuit import Gate, count_resources, problem_gates, write_circuit
+from vqe_prune.encoding import Encoding, encode
 from vqe_prune.objective import sector_hamiltonian
 from vqe_prune.paulis import Clifford
 from vqe_prune.problem import Problem, fcidump_text
@@ -37,14 +38,39 @@ PACKAGES = ("vqe-prune", "pyscf", "numpy", "scipy", "numba", "openfermion", "cir
 AnyProblem = Problem | QubitProblem
 
 
-def gates_of(problem: AnyProblem, stage: Stage) -> list[Gate]:
-    """Return the circuit of a stage."""
-    return problem_gates(problem, stage.ansatz, stage.optimum.angles)
+class StageCircuit(NamedTuple):
+    """The circuit of a stage.
+
+    Attributes:
+        gates: Its gates.
+        pairs: The encoding where each qubit holds an orbital's pair; None where qubit k is spin orbital k, or qubit k.
+
+    """
+
+    gates: list[Gate]
+    pairs: Encoding | None = None
 
 
-def stage_row(problem: AnyProblem, stage: Stage) -> dict[str, Any]:
+def circuit_of(problem: AnyProblem, stage: Stage, encoding: str = "auto") -> StageCircuit:
+    """Return the circuit of a stage, of electrons in the encoding asked for.
+
+    Args:
+        problem: What was solved; for the Hamiltonian of pairs in the orbitals of the stage.
+        stage: The ansatz and its angles.
+        encoding: One of `vqe_prune.encoding.ENCODINGS`.
+
+    """
+    if isinstance(problem, Problem):
+        found = encode(problem, stage.ansatz, stage.optimum.angles, encoding)
+        if found.name == "pairs":
+            return StageCircuit(list(found.gates), found)
+    return StageCircuit(problem_gates(problem, stage.ansatz, stage.optimum.angles))
+
+
+def stage_row(problem: AnyProblem, stage: Stage, encoding: str = "auto") -> dict[str, Any]:
     """Return a stage as the record holds it."""
-    resources = count_resources(gates_of(problem, stage))
+    circuit = circuit_of(problem, stage, encoding)
+    resources = count_resources(circuit.gates)
     exact = problem.energies["exact"]
     row: dict[str, Any] = {
         "name": stage.name,
@@ -56,6 +82,8 @@ def stage_row(problem: AnyProblem, stage: Stage) -> dict[str, Any]:
         "energy": stage.optimum.value,
         "error_to_exact": None if exact is None else stage.optimum.value - exact,
     }
+    if circuit.pairs is not None:
+        row["pairs"] = list(circuit.pairs.wires)
     if stage.scores is not None:
         row["scores"] = dict(stage.scores)
     if stage.orbitals is not None:
@@ -125,9 +153,10 @@ def wire_labels(problem: AnyProblem) -> list[str]:
 
 
 def check_on_qsim(
-    problem: AnyProblem, stage: Stage, gates: list[Gate], n_qubits: int
+    problem: AnyProblem, stage: Stage, circuit: StageCircuit, n_qubits: int
 ) -> tuple[dict[str, float | None], str]:
     """Return qsim's energy of the final circuit beside the exact engine's, and a complaint where they disagree."""
+    gates = circuit.gates
     if n_qubits > QSIM_QUBITS:
         return {
             "energy": None,
@@ -137,6 +166,8 @@ def check_on_qsim(
 
     if isinstance(problem, QubitProblem):
         energy, leaked = qsim_qubit_energy(gates, problem.hamiltonian), 0.0
+    elif circuit.pairs is not None:
+        energy, leaked = qsim_qubit_energy(gates, circuit.pairs.hamiltonian), 0.0
     else:
         energy, leaked = qsim_energy(gates, sector_hamiltonian(problem), problem.reference_occupied)
     difference = energy - stage.optimum.value

@@ -103,6 +103,7 @@ class Settings:
     pruner: PrunerSettings = field(default_factory=PrunerSettings)
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
+    encoding: str = "auto"
     exact: bool = True
     seed: int = 0
     threads: int | None = None

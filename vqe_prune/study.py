@@ -27,7 +27,7 @@ from vqe_prune.results import (
     QSIM_QUBITS,
     certificate_row,
     check_on_qsim,
-    gates_of,
+    circuit_of,
     kept_rotations,
     plan_rows,
     problem_row,
@@ -122,14 +122,15 @@ def _compute(
         journal=journal,
     )
     times["pruning"] = time.perf_counter() - mark
-    rows, plan = [stage_row(problem, stage) for stage in pruning.stages], plan_rows(pruning)
+    rows, plan = [stage_row(problem, stage, settings.encoding) for stage in pruning.stages], plan_rows(pruning)
     _say_tables(journal, pruning, rows, plan, unit)
     times["table"] = time.perf_counter() - began
     mark = time.perf_counter()
-    gates = gates_of(problem, pruning.final)
+    circuit = circuit_of(pruning.final_problem, pruning.final, settings.encoding)
+    gates = circuit.gates
     if LONG_QSIM_QUBITS <= rows[-1]["n_qubits"] <= QSIM_QUBITS:
         journal.say(f"qsim: {len(gates)} gates on {rows[-1]['n_qubits']} qubits ...")
-    qsim, complaint = check_on_qsim(pruning.final_problem, pruning.final, gates, rows[-1]["n_qubits"])
+    qsim, complaint = check_on_qsim(pruning.final_problem, pruning.final, circuit, rows[-1]["n_qubits"])
     times["qsim"] = time.perf_counter() - mark
     record = Record(
         problem=problem_row(problem, settings),

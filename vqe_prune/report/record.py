@@ -34,6 +34,7 @@ STAGE_KEYS = (
     "energy",
     "error_to_exact",
 )
+OPTIONAL_STAGE_KEYS = {"scores", "training", "orbitals", "pairs"}
 PLAN_KEYS = ("rotation", "decision", "score", "reason")
 SCORE_KEYS = (
     "d_eff",
@@ -85,7 +86,8 @@ class Record:
         stages: First the ansatz as built, last the pruned and re-optimised one; keys STAGE_KEYS, and where they were
             asked for "scores" (any of SCORE_KEYS; a dimension is a lower bound where its "whole" is false) and
             "training" (TRAINING_KEYS; the curve holds error quartiles over seeds at its steps), and "orbitals", the
-            matrix of the orbitals that the ansatz acts in where these are not the problem's.
+            matrix of the orbitals that the ansatz acts in where these are not the problem's, and "pairs", the names of
+            the qubits of a circuit that holds an orbital's pair on each.
         plan: One entry a rotation of the ansatz as built; keys PLAN_KEYS.
         certificate: predicted_increase, measured_increase, bound; with the rule ``lie`` also merge, a mapping of
             MERGE_KEYS.
@@ -191,7 +193,7 @@ def _check_merge(merge: Any, file: Path) -> None:
 
 def _check_rows(content: Mapping[str, Any], file: Path) -> None:
     """Check every stage and every entry of the plan."""
-    for key, keys, optional in (("stages", STAGE_KEYS, {"scores", "training", "orbitals"}), ("plan", PLAN_KEYS, set())):
+    for key, keys, optional in (("stages", STAGE_KEYS, OPTIONAL_STAGE_KEYS), ("plan", PLAN_KEYS, set())):
         rows = content[key]
         if not isinstance(rows, list) or any(
             not isinstance(row, dict) or set(row) - optional != set(keys) for row in rows
@@ -204,6 +206,8 @@ def _check_rows(content: Mapping[str, Any], file: Path) -> None:
             raise InputError(f"{file}: a stage must have a name and numbers")
         if "orbitals" in stage and not _is_square(stage["orbitals"]):
             raise InputError(f"{file}: a stage's orbitals must be a square matrix of numbers")
+        if "pairs" in stage and not _is_list_of(stage["pairs"], str):
+            raise InputError(f"{file}: a stage's pairs must be a list of texts")
         if "scores" in stage and not _are_scores(stage["scores"]):
             raise InputError(f"{file}: scores must be numbers or null, under {', '.join(SCORE_KEYS)}")
         if "training" in stage and not _is_training(stage["training"]):
