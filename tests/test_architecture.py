@@ -13,7 +13,7 @@ ORDER = [
     "engine.pauli_kernels", "paulis", "lattice", "models", "automorphism", "symmetry", "problem", "alignment",
     "ansatz.rotation", "ansatz.ucc", "ansatz.layered", "ansatz.imported",
     "engine.determinants", "engine.kernels", "engine.sector", "engine.statevector", "exact", "qubit_problem",
-    "objective", "optimize", "continuation", "training", "orbitals",
+    "objective", "observables", "optimize", "continuation", "training", "orbitals",
     "score.curvature", "score.information", "score.space", "score.lie", "score.kernel", "score.summary",
     "score.identifiers",
     "circuit", "encoding",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from vqe_prune.lattice import Lattice, build_lattice, chain, lattice_from_bonds, lattice_from_graph, ring
     from vqe_prune.models import SpinModel, fermi_hubbard, heisenberg, j1j2, read_pauli_sum, transverse_field_ising, xxz
     from vqe_prune.objective import EnergyObjective, Objective, QubitEnergyObjective, sector_hamiltonian
+    from vqe_prune.observables import Observables, observe
     from vqe_prune.optimize import Optimum, minimize
     from vqe_prune.paulis import Clifford, PauliSum, QubitHamiltonian, qubit_hamiltonian_of
     from vqe_prune.problem import (
@@ -66,6 +67,7 @@ _HOMES = {
     "Limits": "prune.limits",
     "Molecule": "chemistry",
     "Objective": "objective",
+    "Observables": "observables",
     "Optimum": "optimize",
     "PauliSum": "paulis",
     "Problem": "problem",
@@ -105,6 +107,7 @@ _HOMES = {
     "molecular_qubit_problem": "qubit_problem",
     "parse_settings": "config",
     "needed_parameters": "prune.family",
+    "observe": "observables",
     "pauli_pool": "adapt",
     "pauli_problem": "qubit_problem",
     "permutation_symmetries": "automorphism",

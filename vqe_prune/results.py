@@ -17,6 +17,7 @@ from vqe_prune.ansatz.rotation import Excitation, Generator
 from vqe_prune.circuit import Gate, count_resources, problem_gates, write_circuit
 from vqe_prune.encoding import Encoding, encode
 from vqe_prune.objective import sector_hamiltonian
+from vqe_prune.observables import observe
 from vqe_prune.paulis import Clifford
 from vqe_prune.problem import Problem, fcidump_text
 from vqe_prune.prune.limits import Limits, choose, reference_energy
@@ -81,6 +82,7 @@ def stage_row(problem: AnyProblem, stage: Stage, encoding: str = "auto") -> dict
         "n_qubits": resources.n_qubits,
         "energy": stage.optimum.value,
         "error_to_exact": None if exact is None else stage.optimum.value - exact,
+        **observe(problem, stage.ansatz, stage.optimum.angles).as_row(),
     }
     if circuit.pairs is not None:
         row["pairs"] = list(circuit.pairs.wires)
@@ -190,6 +192,8 @@ def problem_row(problem: AnyProblem, settings: Settings) -> dict[str, Any]:
             "name": problem.name,
             "n_qubits": problem.n_qubits,
             "n_electrons": None if numbers is None else sum(numbers),
+            "n_alpha": None if numbers is None else numbers[0],
+            "n_beta": None if numbers is None else numbers[1],
             "sector_dimension": problem.sector_dimension,
             "unit": problem.unit,
             "reference": problem.reference,

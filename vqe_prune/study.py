@@ -150,8 +150,9 @@ def _compute(
     record = replace(record, times=times)
     report.write_record(folder, record)  # last: a folder with a record is complete
     journal.say(report.format_check(qsim, times, folder, unit))
-    if complaint:
-        journal.say(f"WARNING: {complaint}")
+    for each in [complaint, *report.sector_complaints(record)]:
+        if each:
+            journal.say(f"WARNING: {each}")
     return record
 
 
@@ -183,6 +184,8 @@ def _say_tables(
     journal: TraceJournal, pruning: Pruning, rows: list[dict[str, Any]], plan: list[dict[str, Any]], unit: str
 ) -> None:
     journal.say(report.format_stages(rows, unit))
+    if report.format_observables(rows):
+        journal.say(report.format_observables(rows))
     for table in (report.format_training(rows, unit), report.format_scores(rows)):
         if table:
             journal.say("\n" + table)

@@ -22,8 +22,10 @@ from vqe_prune.report.table import (
     format_error,
     merge_rows,
     merge_texts,
+    observable_texts,
     removal_counts,
     score_rows,
+    sector_complaints,
     training_header,
     training_rows,
 )
@@ -73,6 +75,7 @@ def write_page(
     """
     sections = [
         _headline(record),
+        *(f"<p><strong>WARNING: {escape(complaint)}</strong></p>" for complaint in sector_complaints(record)),
         *(f"<p><strong>Note:</strong> {escape(note)}</p>" for note in notes),
         _energies(record),
         _symmetries(record),
@@ -155,13 +158,17 @@ def _stages(record: Record) -> str:
         f"error / {error_unit(record.unit)[1]}",
     ]
     keys = ("name", "n_parameters", "n_rotations", "n_two_qubit_gates", "depth", "n_qubits")
+    observables = [observable_texts(stage) for stage in record.stages]
+    labels = list(dict.fromkeys(label for texts in observables for label in texts))
+    header += labels
     rows = [
         [
             *(str(stage[key]) for key in keys),
             f"{stage['energy']:.8f}",
             format_error(stage["error_to_exact"], record.unit),
+            *(texts.get(label, "") for label in labels),
         ]
-        for stage in record.stages
+        for stage, texts in zip(record.stages, observables, strict=True)
     ]
     return "<h2>Stages</h2>" + _table(header, rows)
 

@@ -34,7 +34,11 @@ STAGE_KEYS = (
     "energy",
     "error_to_exact",
 )
-OPTIONAL_STAGE_KEYS = {"scores", "training", "orbitals", "pairs"}
+OBSERVABLE_KEYS = ("n_electrons_mean", "n_electrons_variance", "spin_z", "spin_z_variance", "spin_squared")
+"""Of a stage's state; None where they mean nothing for the problem, absent in older records."""
+
+OPTIONAL_STAGE_KEYS = {"scores", "training", "orbitals", "pairs", *OBSERVABLE_KEYS}
+
 PLAN_KEYS = ("rotation", "decision", "score", "reason")
 SCORE_KEYS = (
     "d_eff",
@@ -83,11 +87,11 @@ class Record:
         problem: name, n_qubits, n_electrons (None for spins), sector_dimension and more; unit of energies, "hartree"
             where it is absent; symmetries, a list of text lines, where they are known.
         energies: hf, mp2, ccsd, exact, and reference for problems on qubits.
-        stages: First the ansatz as built, last the pruned and re-optimised one; keys STAGE_KEYS, and where they were
-            asked for "scores" (any of SCORE_KEYS; a dimension is a lower bound where its "whole" is false) and
-            "training" (TRAINING_KEYS; the curve holds error quartiles over seeds at its steps), and "orbitals", the
-            matrix of the orbitals that the ansatz acts in where these are not the problem's, and "pairs", the names of
-            the qubits of a circuit that holds an orbital's pair on each.
+        stages: First the ansatz as built, last the pruned and re-optimised one; keys STAGE_KEYS and OBSERVABLE_KEYS,
+            and where there is something to say "scores" (any of SCORE_KEYS; a dimension is a lower bound where its
+            "whole" is false), "training" (TRAINING_KEYS; the curve holds error quartiles over seeds at its steps),
+            "orbitals" (the matrix of the orbitals that the ansatz acts in where these are not the problem's), "pairs"
+            (the names of the qubits of a circuit that holds an orbital's pair on each).
         plan: One entry a rotation of the ansatz as built; keys PLAN_KEYS.
         certificate: predicted_increase, measured_increase, bound; with the rule ``lie`` also merge, a mapping of
             MERGE_KEYS.
@@ -208,6 +212,8 @@ def _check_rows(content: Mapping[str, Any], file: Path) -> None:
             raise InputError(f"{file}: a stage's orbitals must be a square matrix of numbers")
         if "pairs" in stage and not _is_list_of(stage["pairs"], str):
             raise InputError(f"{file}: a stage's pairs must be a list of texts")
+        if not all(_is_number(stage.get(name), optional=True) for name in OBSERVABLE_KEYS):
+            raise InputError(f"{file}: {', '.join(OBSERVABLE_KEYS)} of a stage must be numbers or null")
         if "scores" in stage and not _are_scores(stage["scores"]):
             raise InputError(f"{file}: scores must be numbers or null, under {', '.join(SCORE_KEYS)}")
         if "training" in stage and not _is_training(stage["training"]):

@@ -32,6 +32,12 @@ SCORE_WIDTHS = (12, 11, 10, 11, 12, 13, 14, 16)
 TRAINING_WIDTHS = (12, 11, 8, 9, 17, 23, 19)
 
 
+WRONG_NUMBER = 1e-6
+"""A mean number of electrons or S_z this far from the reference's is not the sector that was asked for."""
+
+WRONG_SPREAD = 1e-3
+"""So is a variance of it, or an <S^2> that is this far from S (S + 1)."""
+
 ROUNDING = 1e-12
 """Smaller differences of energies are rounding."""
 
@@ -103,6 +109,51 @@ def format_stages(stages: Sequence[Mapping[str, Any]], unit: str = HARTREE) -> s
             f"{format_error(row['error_to_exact'], unit):>13}"
         )
     return "\n".join(lines)
+
+
+def observable_texts(stage: Mapping[str, Any]) -> dict[str, str]:
+    """Return <N>, <S_z> and <S^2> of a stage that has them, each with its variance where that is not zero."""
+    texts = {}
+    for label, name in (("<N>", "n_electrons_mean"), ("<S_z>", "spin_z"), ("<S^2>", "spin_squared")):
+        value = stage.get(name)
+        if value is None:
+            continue
+        variance = stage.get(f"{name.removesuffix('_mean')}_variance") or 0.0
+        texts[label] = f"{value:.6f}".replace("-0.000000", "0.000000")
+        texts[label] += f" (variance {variance:.1e})" if variance > WRONG_SPREAD else ""
+    return texts
+
+
+def format_observables(stages: Sequence[Mapping[str, Any]]) -> str:
+    """Return one line about the last stage's state, an empty string where no observable means anything."""
+    texts = observable_texts(stages[-1])
+    return f"Final state: {', '.join(f'{label} = {text}' for label, text in texts.items())}" if texts else ""
+
+
+def sector_complaints(record: Record) -> list[str]:
+    """Say in words where the final state has other electron numbers or another total spin than was asked for.
+
+    The reference has S = |n_alpha - n_beta| / 2. Spin models may end in any sector and are not judged.
+    """
+    alpha, beta = (record.problem.get(key) for key in ("n_alpha", "n_beta"))
+    if type(alpha) is not int or type(beta) is not int:
+        return []
+    stage, spin = record.stages[-1], abs(alpha - beta) / 2
+    found = []
+    for label, name, wanted, allowed in (
+        ("<N>", "n_electrons_mean", alpha + beta, WRONG_NUMBER),
+        ("<S_z>", "spin_z", (alpha - beta) / 2, WRONG_NUMBER),
+        ("<S^2>", "spin_squared", spin * (spin + 1), WRONG_SPREAD),
+    ):
+        value = stage.get(name)
+        spread = stage.get(f"{name.removesuffix('_mean')}_variance") or 0.0
+        if value is not None and (abs(value - wanted) > allowed or spread > WRONG_SPREAD):
+            mixed = f", with a variance of {spread:.1e}" if spread > WRONG_SPREAD else ""
+            found.append(
+                f"wrong sector: the final state has {label} = {value:.6f}{mixed} instead of {wanted:g}; "
+                f"its energy is not that of the state that was asked for"
+            )
+    return found
 
 
 def score_rows(stages: Sequence[Mapping[str, Any]]) -> list[list[str]]:
@@ -328,9 +379,11 @@ def summary(record: Record) -> str:
     parts = [
         format_energies(record.energies, str(record.problem["name"]), unit),
         format_stages(record.stages, unit),
+        format_observables(record.stages),
         format_scores(record.stages),
         format_training(record.stages, unit),
         format_certificate(record.certificate, unit),
         format_check(record.qsim, record.times, None, unit),
+        *(f"WARNING: {complaint}" for complaint in sector_complaints(record)),
     ]
     return "\n".join(part for part in parts if part)
