@@ -247,9 +247,9 @@ def from_scratch(chained: Outcome, pool: Ansatz, gates: GateCounter, *, zero: bo
     size = ansatz.n_parameters
     drawn = restrict(pool, sorted(rng.choice(pool.n_parameters, size, replace=False).tolist()))
     turn = rng.uniform(-np.pi, np.pi, size)
-    starts = [("scratch: same circuit, random angles", ansatz, turn)]
-    starts += [("scratch: same circuit, angles 0", ansatz, np.zeros(size))] if zero else []
-    starts += [("scratch: random circuit", drawn, np.zeros(size) if zero else turn)]
+    starts = [("scratch, random angles", ansatz, turn)]
+    starts += [("scratch, angles 0", ansatz, np.zeros(size))] if zero else []
+    starts += [("scratch, random circuit", drawn, np.zeros(size) if zero else turn)]
     return [
         Outcome(
             method=name,

@@ -76,7 +76,9 @@ def pareto_picture(
         An SVG document.
 
     """
-    figure, axes = new_figure(2, WIDTH + 0.8, 7.4, top=0.95, heights=(1.0, 1.0))
+    from matplotlib.ticker import MaxNLocator
+
+    figure, axes = new_figure(2, WIDTH + 0.8, 7.4, top=1.3, heights=(2.6, 2.6))
     scale, name = error_unit(unit)
     columns = ("n_parameters", "n_two_qubit_gates")
     everything = [p for points in (*lines.values(), *spots.values()) for p in points]
@@ -87,7 +89,7 @@ def pareto_picture(
             style |= {"linewidth": 2.0 if k == 0 else 1.0, "zorder": 3 if k == 0 else 2}
             axis.plot(*_columns(steps, column, unit), label=method, **style)
         for k, (method, points) in enumerate(spots.items()):
-            style = {"color": COLOURS[k % len(COLOURS)], "marker": MARKERS[len(lines) + k % 6], "markersize": 7}
+            style = {"color": COLOURS[k % len(COLOURS)], "marker": MARKERS[-1 - k % len(MARKERS)], "markersize": 7}
             axis.plot(*_columns(points, column, unit), label=method, linestyle="none", fillstyle="none", **style)
         axis.axhline(scale * tolerance, color=GREY, linestyle=":", linewidth=1)
         axis.set_ylim(*_range([scale * tolerance, *(clipped_error(p.error, unit) for p in everything)], scale))
@@ -95,9 +97,10 @@ def pareto_picture(
         axis.set_ylabel(f"error / {name}")
         most = max(getattr(p, column) for points in lines.values() for p in points)
         axis.set_xlim(0, 1.05 * most)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0].set_xlabel("parameters")
     axes[1].set_xlabel("two-qubit gates")
-    axes[0].set_title(title, loc="left", pad=62, fontsize=11)
+    axes[0].set_title(title, loc="left", pad=72, fontsize=11)
     axes[0].legend(frameon=False, fontsize=7, ncols=3, loc="lower left", bbox_to_anchor=(-0.02, 1.0), borderpad=0)
     light, dark = FADING
     style_text = f"svg{{color:{light}}}@media (prefers-color-scheme:dark){{svg{{color:{dark}}}}}"

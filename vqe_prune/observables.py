@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqe_prune.ansatz.rotation import Ansatz
+from vqe_prune.engine.sector import THREADED_DIMENSION
 from vqe_prune.objective import energy_of
 from vqe_prune.paulis import PauliString, State, commutator
 from vqe_prune.problem import Problem
@@ -81,10 +82,12 @@ def observables_of(problem: Problem | QubitProblem, state: NDArray[Any]) -> Obse
 
 def _in_sector(problem: Problem, state: NDArray[np.float64]) -> Observables:
     """Electron numbers are those of the sector, which excitations cannot leave; PySCF gives <S^2>."""
+    from pyscf import lib
     from pyscf.fci import spin_op
 
     n_alpha, n_beta = problem.n_electrons
-    spin_squared, _ = spin_op.spin_square0(np.ascontiguousarray(state), problem.n_orbitals, (n_alpha, n_beta))
+    with lib.with_omp_threads(1 if state.size < THREADED_DIMENSION else None):  # waiting for threads would take longer
+        spin_squared, _ = spin_op.spin_square0(np.ascontiguousarray(state), problem.n_orbitals, (n_alpha, n_beta))
     norm = float(np.vdot(state, state).real)
     return Observables(
         n_electrons_mean=norm * (n_alpha + n_beta),
