@@ -7,8 +7,9 @@ the angles and the structure of circuits that are trained from scratch.
 
 A point is dominated where another method has at most as many parameters, at most as many two-qubit gates and at most
 the error, and less of one of them. The claim is that no point of another method, at the tolerance or on its path,
-dominates where symmetry (eqntk on qubits) and curvature end, whatever the seeds. Of planes of one cost and the error
-nothing is claimed.
+dominates where symmetry (eqntk on qubits) and curvature end, whatever the seeds; and that none within the tolerance has
+at most as many parameters and gates, and fewer of one (`smallest`), whatever its error. Of planes of one cost and the
+error (front_p, front_g) nothing is claimed.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ from compare_methods import (
     trained,
     trained_stage,
 )
-from pareto import Point, dominators, front, pareto_picture
+from pareto import Point, dominators, front, pareto_picture, smaller
 
 from vqe_prune.adapt import fermionic_pool
 from vqe_prune.ansatz.layered import connected_pairs, hamiltonian_variational, hardware_efficient
@@ -242,6 +243,7 @@ def summarise(rows: list[dict[str, Any]], points: dict[str, dict[str, list[Point
             others = {name: found for name, found in points[case].items() if name != method}
             for column, axes in PLANES.items():
                 row[column] = sorted(dominators(here, others, axes=axes))
+            row["smallest"] = sorted(smaller(here, others, tolerance_of(case)) if row["within"] else ["all"])
             table.append(row)
     return table
 
@@ -258,7 +260,7 @@ def shown(row: dict[str, Any]) -> dict[str, Any]:
     line["<N>"] = _number(row["n_electrons"], row["n_electrons_variance"])
     line["<S_z>"] = _number(row["spin_z"], None)
     line["<S^2>"] = _number(row["spin_squared"], None)
-    return line | {column: "yes" if not row[column] else "no" for column in PLANES}
+    return line | {column: "yes" if not row[column] else "no" for column in (*PLANES, "smallest")}
 
 
 def _milli(error: float) -> str:
@@ -280,7 +282,10 @@ def judge(
         chain = chain_of(case)
         others = {name: found for name, found in methods.items() if name != chain}
         for row in (r for r in rows if (r["case"], r["method"]) == (case, chain)):
-            better = dominators(Point(row["n_parameters"], row["n_two_qubit_gates"], row["error"]), others)
+            here = Point(row["n_parameters"], row["n_two_qubit_gates"], row["error"])
+            better = dominators(here, others)
+            for name in smaller(here, others, tolerance_of(case)):
+                failures.append(f"{case}: {name} is smaller within the tolerance than {chain} with seed {row['seed']}")
             if not row["within"]:
                 failures.append(f"{case}: {chain} with seed {row['seed']} misses the tolerance")
             for name, point in better.items():
@@ -298,6 +303,11 @@ def judge(
             if ends[column]:
                 remarks.append(f"  its end is dominated in the plane of {cost} and error by {', '.join(ends[column])}")
     return failures, remarks
+
+
+def tolerance_of(case: str) -> float:
+    """Return the error at which all methods of a case stop, hartree or J."""
+    return TOLERANCES[HARTREE if case in MOLECULES else "J"]
 
 
 def chain_of(case: str) -> str:
@@ -327,7 +337,7 @@ def draw(folder: Path, points: dict[str, dict[str, list[Point]]], rows: list[dic
             if name in ("lie", "full", first, f"{first},lie,curvature", f"{first},fisher") or "scratch" in name
         }
         unit = HARTREE if case in MOLECULES else "J"
-        picture = pareto_picture(case, {name: methods[name] for name in lines}, ends, TOLERANCES[unit], unit)
+        picture = pareto_picture(case, {name: methods[name] for name in lines}, ends, tolerance_of(case), unit)
         (folder / f"pareto_{case.lower().replace(' ', '_')}.svg").write_text(picture, encoding="utf-8")
 
 
@@ -365,7 +375,10 @@ def main() -> int:
         show(rows, as_json=True)
         print(json.dumps({"case": "all", "seconds": seconds}))
     else:
-        print("median seed; errors in mHa or 1e-3 J, full: before pruning, pruned: before tuning; front: not dominated")
+        print(
+            "median seed; errors in mHa or 1e-3 J, full: before pruning, pruned: before tuning; "
+            "front: not dominated; _p, _g: in one plane; smallest: of those within"
+        )
         for case in arguments.cases:
             print(f"\n{case}")
             show([shown(row) for row in table if row["case"] == case], as_json=False)

@@ -45,6 +45,17 @@ def dominators(point: Point, others: Mapping[str, Iterable[Point]], **axes: Sequ
     return {name: min(points, key=lambda p: p.error) for name, points in better.items() if points}
 
 
+def smaller(point: Point, others: Mapping[str, Iterable[Point]], tolerance: float) -> list[str]:
+    """Return the methods that are within a tolerance with at most the same parameters and gates, and less of one."""
+    cost = point.n_parameters, point.n_two_qubit_gates
+    found = []
+    for name, points in others.items():
+        costs = [(p.n_parameters, p.n_two_qubit_gates) for p in points if p.error <= tolerance + SAME_ERROR]
+        if any(c != cost and c[0] <= cost[0] and c[1] <= cost[1] for c in costs):
+            found.append(name)
+    return found
+
+
 def front(points: Iterable[Point]) -> list[Point]:
     """Return the points that no other one of them dominates, fewest parameters first."""
     unique = sorted(set(points))

@@ -110,7 +110,8 @@ RIGHT = {"n_electrons_mean": 4.0, "n_electrons_variance": 0.0, "spin_z": 0.0, "s
         ({"n_electrons_mean": 3.999}, "<N> = 3.999000 instead of 4"),
         ({"n_electrons_variance": 0.5}, "variance of 5.0e-01"),
         ({"spin_z": 1.0, "spin_squared": 2.0}, "<S_z> = 1.000000 instead of 0"),
-        ({"spin_squared": 0.002}, "<S^2> = 0.002000 instead of 0"),
+        ({"spin_squared": 0.002}, "spin contamination: the final state has <S^2> = 0.002000 instead of 0"),
+        ({"spin_squared": 2.0}, "wrong sector: the final state has <S^2> = 2.000000 instead of 0"),
     ],
 )
 def test_a_wrong_sector_is_complained_about(change, word) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
-from pareto import Point, dominates, dominators, front, pareto_picture, staircase
+from pareto import Point, dominates, dominators, front, pareto_picture, smaller, staircase
 
 HERE = Point(5, 50, 1e-3)
 
@@ -35,6 +35,11 @@ def test_in_a_plane_only_one_cost_counts() -> None:
     assert dominators(HERE, wide) == {}
     assert dominators(HERE, wide, axes=("n_two_qubit_gates",)) == {"few gates": Point(9, 40, 1e-3)}
     assert dominators(HERE, wide, axes=("n_parameters",)) == {"few parameters": Point(4, 90, 1e-4)}
+
+
+def test_within_a_tolerance_only_costs_count() -> None:
+    others = {"same": [Point(5, 50, 1e-5)], "cheaper": [Point(5, 40, 9e-3)], "too wrong": [Point(1, 1, 2e-2)]}
+    assert smaller(HERE, others, 1e-2) == ["cheaper"]
 
 
 def test_a_front_is_what_every_pair_of_points_leaves() -> None:
