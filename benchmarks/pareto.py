@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -57,9 +58,14 @@ def smaller(point: Point, others: Mapping[str, Iterable[Point]], tolerance: floa
 
 
 def front(points: Iterable[Point]) -> list[Point]:
-    """Return the points that no other one of them dominates, fewest parameters first."""
+    """Return the points that no other one of them dominates, each once, fewest parameters first."""
+    found: list[Point] = []
     unique = sorted(set(points))
-    return [p for p in unique if not any(dominates(q, p) for q in unique)]
+    for point in unique:
+        known = any(p[:2] == point[:2] and abs(p.error - point.error) <= SAME_ERROR for p in found)
+        if not known and not any(dominates(other, point) for other in unique):
+            found.append(point)
+    return found
 
 
 def staircase(points: Iterable[Point], axis: str) -> list[Point]:
@@ -117,7 +123,8 @@ def pareto_picture(
     style_text = f"svg{{color:{light}}}@media (prefers-color-scheme:dark){{svg{{color:{dark}}}}}"
     picture = svg_text(figure)
     opening = picture.index(">") + 1
-    return f"{picture[:opening]}<style>{style_text}</style>{picture[opening:]}\n"
+    tag = re.sub(r'style="width:([0-9.]+pt);max-width:100%"', r'width="\1"', picture[:opening])  # a file of its own
+    return f"{tag}<style>{style_text}</style>{picture[opening:]}\n"
 
 
 def _columns(points: Iterable[Point], column: str, unit: str) -> tuple[list[float], list[float]]:
