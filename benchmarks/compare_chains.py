@@ -26,7 +26,8 @@ from vqe_prune.prune.elimination import Ranking, eliminate, restrict
 from vqe_prune.prune.lie import LieOptions, lie_merge
 from vqe_prune.prune.limits import Limits
 from vqe_prune.prune.plan import apply_plan
-from vqe_prune.prune.pruning import Stage, prune_ansatz
+from vqe_prune.prune.pruning import prune_ansatz
+from vqe_prune.prune.steps import Stage
 from vqe_prune.score.curvature import deletion_costs
 
 BUDGETS = (0.1, 0.2, 0.5, 1.0, 1.594)

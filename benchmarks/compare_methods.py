@@ -13,6 +13,7 @@ from pareto import Point
 from vqe_prune.adapt import PrunedAdapt, fermionic_pool, grow, pauli_pool, qubit_pool
 from vqe_prune.ansatz.rotation import Ansatz, Excitation
 from vqe_prune.circuit import cancel_neighbours, count_resources, excitation_gates, problem_gates
+from vqe_prune.encoding import encode, moves_pair
 from vqe_prune.objective import energy_of
 from vqe_prune.observables import observe
 from vqe_prune.optimize import Optimum, minimize
@@ -24,7 +25,8 @@ from vqe_prune.prune.journal import Journal
 from vqe_prune.prune.lie import LieOptions, lie_merge
 from vqe_prune.prune.limits import Limits
 from vqe_prune.prune.plan import Action, Decision, PrunePlan, apply_plan, carry_angles, chain
-from vqe_prune.prune.pruning import NOTICEABLE_RISE, Pruning, Stage, folded_angles, prune_ansatz
+from vqe_prune.prune.pruning import Pruning, prune_ansatz
+from vqe_prune.prune.steps import NOTICEABLE_RISE, Stage, folded_angles
 from vqe_prune.qubit_problem import QubitProblem, molecular_qubit_problem
 from vqe_prune.training import Training, train
 
@@ -119,8 +121,9 @@ class Memory(Journal):
 class GateCounter:
     """Counts two-qubit gates of a problem's ansätze, each structure once.
 
-    A qubit excitation counts as its own circuit, 2 gates for a single and 13 for a double one (those of the fermionic
-    one without the parity of the qubits between), not as the Pauli strings that it is a sum of.
+    An ansatz that only moves pairs is on one qubit an orbital, 2 gates a rotation, whoever made it. Another qubit
+    excitation counts as its own circuit, 2 gates for a single and 13 for a double one (those of the fermionic one
+    without the parity of the qubits between), not as the Pauli strings that it is a sum of.
     """
 
     def __init__(self, problem: AnyProblem, named: dict[PauliSum, Excitation] | None = None) -> None:
@@ -131,7 +134,14 @@ class GateCounter:
         key = tuple(rotation.generator for rotation in ansatz.rotations)
         if key not in self._known:
             if self._named is None:
-                gates = problem_gates(self._problem, ansatz, np.ones(ansatz.n_parameters))
+                ones = np.ones(ansatz.n_parameters)
+                if isinstance(self._problem, Problem):
+                    gates = list(encode(self._problem, ansatz, ones).gates)
+                else:
+                    gates = problem_gates(self._problem, ansatz, ones)
+            elif all(moves_pair(self._named[each]) for each in key):
+                self._known[key] = 2 * len(key)
+                return self._known[key]
             else:
                 everyone = [1 << q for q in range(self._problem.n_qubits)]  # no parity between is collected
                 circuits = [excitation_gates(self._named[each], 1.0, conserved=everyone) for each in key]
@@ -169,6 +179,7 @@ def by_rules(
     memory: Memory,
     before: PrunePlan | None = None,
     origin: Stage | None = None,
+    orbitals: str = "fixed",
 ) -> tuple[Outcome, Pruning]:
     """Prune by a chain of rules up to a tolerance.
 
@@ -182,17 +193,17 @@ def by_rules(
         memory: Holds the optimum of `first` as ``full``.
         before: A plan that led from `origin` to `first`.
         origin: The full ansatz, default `first`.
+        orbitals: As in `prune_ansatz`; where they follow, no angles are inherited alone, so none is untuned.
 
     Angles are inherited from `first`: eqntk trains anew.
 
     """
-    run = prune_ansatz(
-        problem, first.ansatz, rules=rules, limits=Limits(tolerance=tolerance), seed=seed, journal=memory
-    )
+    limits = Limits(tolerance=tolerance)
+    run = prune_ansatz(problem, first.ansatz, rules=rules, limits=limits, seed=seed, journal=memory, orbitals=orbitals)
     whole, start, plan = origin or first, first, run.plan
     if before is not None and not rules:  # nothing came after the plan before: what it makes of the full ansatz
         start, plan = whole, before
-    name = ",".join((*((before.rule,) if before else ()), *rules))
+    name = ",".join((*((before.rule,) if before else ()), *rules)) + (", orbitals" if orbitals != "fixed" else "")
     exact = problem.energies["exact"]
     assert exact is not None
     points: tuple[Point, ...] = ()
@@ -207,7 +218,7 @@ def by_rules(
         optimum=run.final.optimum,
         n_two_qubit_gates=gates(run.final.ansatz),
         full=whole.optimum.value,
-        untuned=untuned_energy(problem, plan, start.ansatz, start.optimum.angles),
+        untuned=untuned_energy(problem, plan, start.ansatz, start.optimum.angles) if orbitals == "fixed" else None,
         path=points,
     )
     return outcome, run

@@ -15,7 +15,8 @@ from cases import load_problem, parse_arguments, show
 
 from vqe_prune.ansatz.ucc import uccsd
 from vqe_prune.problem import Problem
-from vqe_prune.prune.pruning import Limits, Pruning, prune_ansatz
+from vqe_prune.prune.limits import Limits
+from vqe_prune.prune.pruning import Pruning, prune_ansatz
 
 BUDGETS = (0.1, 0.5, 1.0, 1.594)
 """mHa; the last one is 1 kcal/mol."""

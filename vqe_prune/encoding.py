@@ -134,9 +134,14 @@ def _breaks_pairs(problem: Problem, ansatz: Ansatz) -> str:
     if problem.electrons.n_alpha != problem.electrons.n_beta:
         return f"the unpaired electrons of {problem.name}"
     for excitation in ansatz.excitations:
-        if _pair_move(excitation) is None:
+        if not moves_pair(excitation):
             return f"the rotation {excitation.label}, which breaks a pair"
     return ""
+
+
+def moves_pair(excitation: Excitation) -> bool:
+    """Return whether an excitation moves both electrons of one orbital into another one."""
+    return _pair_move(excitation) is not None
 
 
 def _pair_move(excitation: Excitation) -> tuple[int, int, int] | None:
