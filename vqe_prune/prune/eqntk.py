@@ -238,7 +238,7 @@ def _gate_passes(test: _Test, ansatz: Ansatz) -> tuple[list[SymmetricPass], list
         passes = [_as_pass("system", system, ansatz)] if _changes(system) else []
         keeps = all(broken_symmetry(rotation.generator, symmetries) is None for rotation in smaller.rotations)
         verdict = test.judge(smaller) if keeps else _Verdict(accepted=False, reason="fixed gates break the symmetry")
-        for options in couplings(problem):
+        for options in couplings(problem, smaller):
             structure = structure_plan(problem, smaller, symmetries, options)
             if not _changes(structure):
                 continue

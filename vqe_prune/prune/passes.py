@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 from itertools import combinations
@@ -91,12 +91,20 @@ Couplings = dict[tuple[int, ...], PauliSum]
 """The gate that a Hamiltonian offers for a pair of qubits."""
 
 
-def couplings(problem: QubitProblem) -> list[Couplings]:
+def couplings(problem: QubitProblem, ansatz: Ansatz) -> list[Couplings]:
     """What may take an entangler's place: couplings of just its two qubits, hops between them, moves through them.
 
     A hop moves an excitation (or an electron under Jordan-Wigner): strings with X and Y on just the two qubits and Z
     anywhere. A move has X and Y on four qubits, as a pair of electrons that jumps; it takes the place of an entangler
-    on two of them that has no hop, largest coefficients first.
+    on two of them that has no hop, largest coefficients first. Where few qubits are connected, a hop between two that
+    are not passes through those between, where its strings have Z: at last moves, and hops without an entangler of
+    their own, are spread over the entanglers between their first and last qubit, so that most of their weight finds a
+    place.
+
+    Args:
+        problem: Gives the Hamiltonian.
+        ansatz: Its entanglers are what is replaced.
+
     """
     direct: dict[tuple[int, ...], list[tuple[float, PauliString]]] = {}
     moves: dict[tuple[int, ...], list[tuple[float, PauliString]]] = {}
@@ -106,18 +114,37 @@ def couplings(problem: QubitProblem) -> list[Couplings]:
             direct.setdefault(support, []).append((coefficient, string))
         moves.setdefault(tuple(q for q, letter in string if letter != "Z"), []).append((coefficient, string))
     shortest = {at: [t for t in terms if len(t[1]) == min(len(s) for _, s in terms)] for at, terms in moves.items()}
+    supports = {tuple(sorted(getattr(rotation.generator, "qubits", ()))) for rotation in ansatz.rotations}
+    pairs = sorted(support for support in supports if len(support) == 2)
     first = {pair: _gate_of(terms) for pair, terms in direct.items()}
     second = first | {pair: _gate_of(terms) for pair, terms in shortest.items() if len(pair) == 2}
     third = dict(second)
     largest = sorted((at for at in shortest if len(at) == 4), key=lambda at: -max(abs(c) for c, _ in shortest[at]))
     taken = {pair for pair in moves if len(pair) == 2}
     for at in largest:
-        pair = next((pair for pair in combinations(at, 2) if pair not in taken), None)
+        pair = next((pair for pair in combinations(at, 2) if pair in pairs and pair not in taken), None)
         if pair is not None:
             third[pair] = _gate_of(shortest[at])
             taken.add(pair)
-    options = [first, second, third]
+    homeless = [at for at in shortest if len(at) == 2 and at not in supports]
+    spread = _spread({at: shortest[at] for at in homeless + largest}, [pair for pair in pairs if pair not in moves])
+    options = [first, second, third, second | spread]
     return [option for k, option in enumerate(options) if option not in options[:k]]
+
+
+def _spread(
+    moves: Mapping[tuple[int, ...], list[tuple[float, PauliString]]], free: Sequence[tuple[int, ...]]
+) -> Couplings:
+    """Give free entanglers moves that begin and end around them, the sum of the largest coefficients at its largest."""
+    from scipy.optimize import linear_sum_assignment
+
+    weights = np.zeros((len(moves), len(free)))
+    for row, (at, terms) in zip(weights, moves.items(), strict=True):
+        around = [at[0] <= first and last <= at[-1] for first, last in free]
+        row[around] = max(abs(c) for c, _ in terms)
+    gates = [_gate_of(terms) for terms in moves.values()]
+    rows, columns = linear_sum_assignment(weights, maximize=True)
+    return {free[j]: gates[i] for i, j in zip(rows.tolist(), columns.tolist(), strict=True) if weights[i, j]}
 
 
 def _gate_of(terms: Sequence[tuple[float, PauliString]]) -> PauliSum:
