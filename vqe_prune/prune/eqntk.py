@@ -230,7 +230,8 @@ def _two_copies(
 
 def _gate_passes(test: _Test, ansatz: Ansatz) -> tuple[list[SymmetricPass], list[str]]:
     """System and structure passes with the strictest symmetries and the closest structure that are accepted."""
-    problem, refusals = test.problem, []
+    problem = test.problem
+    refusals: list[str] = []
     scores = _gate_scores(test, ansatz)
     for symmetries in _symmetry_sets(problem):
         system = system_plan(symmetries, ansatz, scores)
@@ -248,9 +249,9 @@ def _gate_passes(test: _Test, ansatz: Ansatz) -> tuple[list[SymmetricPass], list
             if better.accepted:  # the first pass alone would fail: it is one with the second
                 return [_as_pass("structure", chain([system, structure]), ansatz)], []
             verdict = verdict if verdict.accepted else better
-        if verdict.accepted:
+        if verdict.accepted and (passes or not refusals):
             return passes, []
-        refusals.append(verdict.reason)
+        refusals += [] if verdict.accepted else [verdict.reason]
     return [], [f"eqntk: no gate is removed by symmetry: {refusals[0]}"] if refusals else []
 
 
