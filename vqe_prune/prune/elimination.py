@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from vqe_prune.ansatz.rotation import Ansatz
 from vqe_prune.objective import Objective
 from vqe_prune.optimize import Optimum, minimize
+from vqe_prune.paulis import PauliSum
 from vqe_prune.prune.plan import Action, Decision, PrunePlan, apply_plan
 from vqe_prune.score.curvature import (
     deletion_costs,
@@ -77,6 +78,7 @@ def eliminate(
     *,
     enough: Callable[[PathPoint], bool],
     verify: bool = False,
+    free: float = 0.0,
     earlier: Sequence[PathPoint] = (),
     gradient_tolerance: float = 1e-7,
     progress: Callable[[PathPoint], None] | None = None,
@@ -91,6 +93,8 @@ def eliminate(
         enough: Whether to stop after a point.
         verify: Where a deletion raises the value by more than `DOUBTFUL` times what was predicted, try others as well
             and take the one that raised it least for each of its rotations.
+        free: Of parameters with scores up to this the one whose gates are most expensive goes first: none is needed,
+            and which of them has the lowest score is decided by rounding.
         earlier: Points of an interrupted path, which continues after the last of them.
         gradient_tolerance: Of each re-optimisation, hartree per radian.
         progress: Called with each new point.
@@ -114,7 +118,7 @@ def eliminate(
             inverse = inverse_hessian_at(objective, point.angles)
         scores = rank(objective, point.angles, inverse)[: len(point.kept)]
         n_rotations = np.bincount(current.parameters[current.parameters >= 0])
-        best = found = _without(bind, ansatz, point, inverse, _lowest(scores, n_rotations), gradient_tolerance)
+        best = found = _without(bind, ansatz, point, inverse, _lowest(scores, current, free), gradient_tolerance)
         if verify and found.value - point.value > DOUBTFUL * (found.predicted - point.predicted) + NOTICEABLE:
             trial = partial(
                 _without, bind, ansatz, point, inverse, gradient_tolerance=gradient_tolerance, doubtful=True
@@ -232,7 +236,20 @@ def inverse_hessian_at(objective: Objective, angles: Vector) -> Vector:
     return refined.inverse_hessian if refined.inverse_hessian is not None else np.eye(len(angles))
 
 
-def _lowest(scores: Vector, n_rotations: NDArray[np.int64]) -> int:
+def _lowest(scores: Vector, ansatz: Ansatz, free: float) -> int:
+    """Return the lowest score; of equal ones that with most rotations, of free ones that with most two-qubit gates."""
+    loads = np.bincount(ansatz.parameters[ansatz.parameters >= 0]).astype(np.float64)
     threshold = scores.min() + NEARLY_EQUAL * abs(scores.min()) + 1e-15
+    if threshold < free:
+        threshold, loads = free, _entangling_gates(ansatz)
     candidates = np.flatnonzero(scores <= threshold)
-    return int(candidates[np.argmax(n_rotations[candidates])])
+    return int(candidates[np.argmax(loads[candidates])])
+
+
+def _entangling_gates(ansatz: Ansatz) -> Vector:
+    """Two-qubit gates of each parameter's Pauli rotations, each string a ladder of its own."""
+    gates = np.zeros(ansatz.n_parameters)
+    for rotation in ansatz.rotations:
+        if rotation.parameter is not None and isinstance(rotation.generator, PauliSum):
+            gates[rotation.parameter] += sum(2 * max(len(string) - 1, 0) for _, string in rotation.generator.terms)
+    return gates

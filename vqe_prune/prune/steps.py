@@ -375,6 +375,7 @@ class Work:
             ranking,
             enough=enough,
             verify=rule == "curvature",
+            free=rounding_of(self.problem) if rule == "curvature" and isinstance(self.problem, QubitProblem) else 0.0,
             earlier=self.journal.path(rule),
             gradient_tolerance=self.gradient_tolerance,
             progress=partial(self.journal.pruned, rule),
