@@ -8,7 +8,11 @@ of the smallest angles, after eqntk as well; the pruned circuit trained from 8 r
 circuit of that size, of whole layers rounded up, trained likewise.
 
 Twelve layers are more than training needs. So the ratio is also given to the smallest start that trains surely: the
-fewest layers, up to those 12, at which 8 of 8 trainings by L-BFGS end within 1e-6 hartree; none where even 12 fail.
+fewest layers, up to those 12, at which 8 of 8 trainings by L-BFGS end within 1e-6 hartree; none where even 12 fail. On
+10 qubits this search and the controls would take an hour and are left out.
+
+The pruned circuit has fewer parameters, not always fewer gates: what takes the place of an entangler acts through the
+qubits between, so that gates grow with 5 orbitals.
 
 <N>, <S_z>, <S^2> and the variance of N are those of OpenFermion's operators as sparse matrices on the final state.
 """
