@@ -30,7 +30,9 @@ from vqe_prune.ansatz.layered import connected_pairs, hardware_efficient
 from vqe_prune.ansatz.rotation import Ansatz
 from vqe_prune.circuit import count_resources, problem_gates
 from vqe_prune.objective import energy_of
-from vqe_prune.prune.pruning import Limits, Pruning, Stage, prune_ansatz
+from vqe_prune.prune.limits import Limits
+from vqe_prune.prune.pruning import Pruning, prune_ansatz
+from vqe_prune.prune.steps import Stage
 from vqe_prune.qubit_problem import QubitProblem, molecular_qubit_problem
 from vqe_prune.training import Training, train
 

@@ -19,7 +19,8 @@ from vqe_prune.problem import (
     qubit_hamiltonian,
     taper,
 )
-from vqe_prune.prune.pruning import Limits, prune_ansatz
+from vqe_prune.prune.limits import Limits
+from vqe_prune.prune.pruning import prune_ansatz
 from vqe_prune.symmetry import pauli_symmetries, spin_orbital_symmetries, terms_of
 
 
