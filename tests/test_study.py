@@ -210,8 +210,10 @@ def test_qsim_that_disagrees_is_impossible_to_miss(tmp_path: Path, monkeypatch, 
     from vqe_prune.engine import qsim
 
     monkeypatch.setattr(qsim, "qsim_energy", lambda *arguments: (-1.0, 0.5))
-    assert main(["molecule=H2", f"output_dir={tmp_path / 'x'}"]) == 0
-    assert "WARNING: qsim gives -1.00000000 hartree" in capsys.readouterr().out
+    monkeypatch.setattr(qsim, "qsim_qubit_energy", lambda *arguments: -2.0)
+    for encoding, energy in (("jordan_wigner", -1), ("auto", -2)):  # what is left of H2 is a pair
+        assert main(["molecule=H2", f"encoding={encoding}", f"output_dir={tmp_path / encoding}"]) == 0
+        assert f"WARNING: qsim gives {energy}.00000000 hartree" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("rule", ["symmetry", "magnitude", "random", "fisher"])

@@ -104,23 +104,7 @@ def _compute(
         relative_to=settings.pruner.relative_to,
         parameters=settings.pruner.parameters,
     )
-    on_qubits = isinstance(problem, QubitProblem)
-    if not compiled_before("pauli_kernels" if on_qubits else "kernels"):
-        journal.say(f"First run of this installation: compiling kernels, {'some 15' if on_qubits else 'a few'} seconds")
-    pruning = prune_ansatz(
-        problem,
-        ansatz,
-        rules=settings.pruner.rules,
-        limits=limits,
-        lie=_lie_options(settings),
-        training=_training(settings),
-        orbitals=settings.pruner.orbitals,
-        seed=settings.seed,
-        gradient_tolerance=settings.optimizer.gradient_tolerance,
-        max_steps=settings.optimizer.max_steps,
-        threads=threads,
-        journal=journal,
-    )
+    pruning = _prune(settings, problem, ansatz, limits, journal, threads)
     times["pruning"] = time.perf_counter() - mark
     rows, plan = [stage_row(problem, stage, settings.encoding) for stage in pruning.stages], plan_rows(pruning)
     _say_tables(journal, pruning, rows, plan, unit)
@@ -154,6 +138,33 @@ def _compute(
         if each:
             journal.say(f"WARNING: {each}")
     return record
+
+
+def _prune(
+    settings: Settings,
+    problem: Problem | QubitProblem,
+    ansatz: Ansatz,
+    limits: Limits,
+    journal: TraceJournal,
+    threads: int,
+) -> Pruning:
+    on_qubits = isinstance(problem, QubitProblem)
+    if not compiled_before("pauli_kernels" if on_qubits else "kernels"):
+        journal.say(f"First run of this installation: compiling kernels, {'some 15' if on_qubits else 'a few'} seconds")
+    return prune_ansatz(
+        problem,
+        ansatz,
+        rules=settings.pruner.rules,
+        limits=limits,
+        lie=_lie_options(settings),
+        training=_training(settings),
+        orbitals=settings.pruner.orbitals,
+        seed=settings.seed,
+        gradient_tolerance=settings.optimizer.gradient_tolerance,
+        max_steps=settings.optimizer.max_steps,
+        threads=threads,
+        journal=journal,
+    )
 
 
 def _training(settings: Settings) -> Training:
