@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqe_prune.ansatz.rotation import SPIN_LETTERS, Ansatz, Excitation
-from vqe_prune.circuit import Gate, ansatz_gates, cancel_neighbours, count_resources, pair_gates
+from vqe_prune.circuit import Gate, ansatz_gates, cancel_neighbours, count_resources, pair_gates, problem_gates
 from vqe_prune.errors import InputError, near_misses
 from vqe_prune.paulis import PauliString, QubitHamiltonian, qubit_hamiltonian_of
 from vqe_prune.problem import Problem, qubit_hamiltonian
+from vqe_prune.qubit_problem import QubitProblem
 
 ENCODINGS = ("auto", "jordan_wigner", "pairs")
 """How spin orbitals become qubits; ``auto`` takes the circuit with fewest two-qubit gates, of those fewest qubits."""
@@ -32,11 +33,11 @@ class Encoding:
     """A circuit on qubits 0, 1, ... with the Hamiltonian that its state has there.
 
     Attributes:
-        name: ``jordan_wigner`` or ``pairs``.
+        name: ``jordan_wigner``, ``pairs``, or ``qubits`` for a problem that is of qubits itself.
         gates: The circuit, reference included.
-        held: What each qubit holds: a spin orbital, or with pairs an orbital.
+        held: What each qubit holds: a spin orbital, with pairs an orbital, else a qubit of the problem.
         conserved: Sets of qubits and the number of ones that they hold in every state of the circuit.
-        problem: The electrons, in the orbitals of the circuit.
+        problem: What is solved, in the orbitals of the circuit.
 
     """
 
@@ -44,7 +45,7 @@ class Encoding:
     gates: tuple[Gate, ...]
     held: tuple[int, ...]
     conserved: tuple[tuple[tuple[int, ...], int], ...]
-    problem: Problem
+    problem: Problem | QubitProblem
 
     @property
     def n_qubits(self) -> int:
@@ -53,26 +54,32 @@ class Encoding:
 
     @property
     def wires(self) -> tuple[str, ...]:
-        """Names of the qubits: a spin orbital such as ``1a``, or an orbital's pair such as ``1ab``."""
+        """Names of the qubits: a spin orbital such as ``1a``, an orbital's pair such as ``1ab``, or ``q1``."""
         if self.name == "pairs":
             return tuple(f"{p}ab" for p in self.held)
+        if self.name == "qubits":
+            return tuple(f"q{q}" for q in self.held)
         return tuple(f"{q // 2}{SPIN_LETTERS[q % 2]}" for q in self.held)
 
     @cached_property
     def hamiltonian(self) -> QubitHamiltonian:
         """H on the states that the circuit can reach; its expectation value is the energy, hartree."""
+        if isinstance(self.problem, QubitProblem):
+            return self.problem.hamiltonian
         build = _pair_hamiltonian if self.name == "pairs" else _idle_removed
         return build(self.problem, self.held)
 
 
-def encode(problem: Problem, ansatz: Ansatz, angles: NDArray[np.float64], encoding: str = "auto") -> Encoding:
+def encode(
+    problem: Problem | QubitProblem, ansatz: Ansatz, angles: NDArray[np.float64], encoding: str = "auto"
+) -> Encoding:
     """Put an ansatz and its problem on qubits.
 
     Args:
-        problem: The electrons, in the orbitals that the ansatz acts in.
-        ansatz: Excitation rotations.
+        problem: Electrons in the orbitals that the ansatz acts in, or qubits, which stay as they are.
+        ansatz: Excitation rotations, or rotations of qubits.
         angles: Its parameters, radian, (n_parameters,).
-        encoding: One of `ENCODINGS`.
+        encoding: Of electrons, one of `ENCODINGS`.
 
     Returns:
         Circuit, Hamiltonian and what is conserved.
@@ -83,6 +90,9 @@ def encode(problem: Problem, ansatz: Ansatz, angles: NDArray[np.float64], encodi
     """
     if encoding not in ENCODINGS:
         raise InputError(f"unknown encoding={encoding!r}{near_misses(encoding, ENCODINGS)}")
+    if isinstance(problem, QubitProblem):
+        gates = tuple(problem_gates(problem, ansatz, angles))
+        return Encoding(name="qubits", gates=gates, held=tuple(range(problem.n_qubits)), conserved=(), problem=problem)
     broken = _breaks_pairs(problem, ansatz)
     if encoding == "pairs" and broken:
         raise InputError(f"encoding=pairs does not hold {broken}; try encoding=auto")

@@ -56,12 +56,14 @@ class Pruning:
     notes: tuple[str, ...]
     merges: tuple[LieMerge, ...] = ()
 
+    def problem_of(self, stage: Stage) -> Problem | QubitProblem:
+        """Return the problem in the orbitals of a stage, those that its circuit acts in."""
+        return self.problem if isinstance(self.problem, QubitProblem) else in_orbitals(self.problem, stage.orbitals)
+
     @property
     def final_problem(self) -> Problem | QubitProblem:
-        """The problem in the orbitals of the final stage, those that its circuit acts in."""
-        return (
-            self.problem if isinstance(self.problem, QubitProblem) else in_orbitals(self.problem, self.final.orbitals)
-        )
+        """The problem in the orbitals of the final stage."""
+        return self.problem_of(self.final)
 
     @property
     def final(self) -> Stage:
