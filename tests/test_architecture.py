@@ -16,7 +16,7 @@ ORDER = [
     "objective", "observables", "optimize", "continuation", "training", "orbitals",
     "score.curvature", "score.information", "score.space", "score.lie", "score.kernel", "score.summary",
     "score.identifiers",
-    "circuit", "encoding",
+    "circuit", "encoding", "grouping", "mitigation", "measurement_plan", "measure",
     "prune.plan", "prune.symmetry", "prune.curvature", "prune.elimination", "prune.controls", "prune.certificate",
     "prune.journal", "prune.absorption", "prune.passes", "prune.eqntk", "prune.cells", "prune.distances",
     "prune.condense", "prune.calibration", "prune.limits", "prune.merge_certificate",

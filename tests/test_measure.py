@@ -1,0 +1,426 @@
+"""Measuring: settings diagonalise their terms, estimates are unbiased with honest bars, mitigation removes its noise."""
+
+from collections.abc import Sequence
+from functools import cache
+
+import cirq
+import numpy as np
+import pytest
+from test_encoding import pairs_ansatz, random_problem, state_of
+
+import vqe_prune as vp
+from vqe_prune.ansatz.rotation import Ansatz, Excitation, Rotation
+from vqe_prune.circuit import Gate, to_cirq
+from vqe_prune.encoding import Encoding, encode
+from vqe_prune.grouping import _candidates, allocate, exact_state, pauli_setting, settings_of, variances_of
+from vqe_prune.measure import Measurement, estimate, measure_energy, run_plan, sampler_runner
+from vqe_prune.measurement_plan import MITIGATIONS, REFERENCE_ANGLE, available_mitigations, plan_measurement
+from vqe_prune.mitigation import (
+    Reading,
+    calibrate_readout,
+    extrapolate,
+    mixed_energy,
+    read_energy,
+    right_numbers,
+    tally,
+)
+from vqe_prune.paulis import QubitHamiltonian, qubit_hamiltonian_of
+
+RUNS = 200
+SPREAD = 0.15
+"""The standard deviation of 200 values is known to 5 %: three times that."""
+
+
+def dense(terms: Sequence[tuple[float, Sequence[tuple[int, str]]]], n_qubits: int) -> np.ndarray:
+    total = np.zeros((1 << n_qubits, 1 << n_qubits), dtype=np.complex128)
+    for coefficient, string in terms:
+        letters = "".join(dict(string).get(q, "I") for q in range(n_qubits))
+        total += coefficient * cirq.unitary(cirq.DensePauliString(letters))
+    return total
+
+
+def unitary_of(gates: Sequence[Gate], n_qubits: int) -> np.ndarray:
+    return to_cirq(gates).unitary(qubits_that_should_be_present=cirq.LineQubit.range(n_qubits))
+
+
+@cache
+def pair_encoding(n: int = 4, n_filled: int = 2, scale: float = 0.3, seed: int = 5) -> Encoding:
+    problem = random_problem(n, (n_filled, n_filled), seed)
+    ansatz = pairs_ansatz(n, n_filled)
+    angles = scale * np.random.default_rng(seed).normal(size=ansatz.n_parameters)
+    return encode(problem, ansatz, angles, "pairs")
+
+
+@cache
+def reference_encoding(n: int = 4, n_filled: int = 2, seed: int = 5) -> Encoding:
+    ansatz = pairs_ansatz(n, n_filled)
+    angles = np.full(ansatz.n_parameters, REFERENCE_ANGLE)
+    return encode(random_problem(n, (n_filled, n_filled), seed), ansatz, angles, "pairs")
+
+
+@cache
+def electron_encoding() -> Encoding:
+    """Two electrons in two orbitals, pairs broken, in Jordan-Wigner."""
+    rotations = (Rotation(Excitation((2,), (0,)), 0), Rotation(Excitation((2, 3), (0, 1)), 1))
+    ansatz = Ansatz(name="two", rotations=rotations, n_parameters=2)
+    return encode(random_problem(2, (1, 1), 3), ansatz, np.array([0.4, 0.7]))
+
+
+def exact_energy(encoding: Encoding) -> float:
+    state = state_of(encoding)
+    matrix = dense(encoding.hamiltonian.terms, encoding.n_qubits)
+    return float(np.vdot(state, matrix @ state).real) + encoding.hamiltonian.constant
+
+
+class ExactRunner:
+    """Multinomial outcomes of Cirq's exact probabilities; bits flip and outcomes are mixed as told."""
+
+    n_two_qubit_gates = None
+
+    def __init__(self, n_qubits: int, seed: int, flips: np.ndarray | None = None, mixed: float = 0.0) -> None:
+        self.n, self.rng, self.flips, self.mixed = n_qubits, np.random.default_rng(seed), flips, mixed
+        self.known: dict[tuple[Gate, ...], np.ndarray] = {}
+
+    def probabilities(self, gates: tuple[Gate, ...]) -> np.ndarray:
+        if gates not in self.known:
+            order = cirq.LineQubit.range(self.n)
+            state = cirq.Simulator(dtype=np.complex128).simulate(to_cirq(gates), qubit_order=order).final_state_vector
+            found = np.abs(state) ** 2 * (1.0 - self.mixed) + self.mixed / len(state)
+            self.known[gates] = found / found.sum()
+        return self.known[gates]
+
+    def run(self, circuits: Sequence[Sequence[Gate]], shots: Sequence[int], *, fold: int = 1) -> list[np.ndarray]:
+        outcomes = []
+        for gates, n in zip(circuits, shots, strict=True):
+            counts = self.rng.multinomial(n, self.probabilities(tuple(gates)))
+            index = np.repeat(np.arange(1 << self.n), counts)
+            bits = (index[:, None] >> np.arange(self.n - 1, -1, -1) & 1).astype(bool)
+            if self.flips is not None:
+                bits ^= self.rng.random(bits.shape) < np.where(bits, self.flips[1], self.flips[0])
+            outcomes.append(bits)
+        return outcomes
+
+
+class NoisyGates(cirq.NoiseModel):
+    """Depolarising after each two-qubit gate, bit flips before reading."""
+
+    def __init__(self, depolarize: float = 0.0, flip: float = 0.0) -> None:
+        self.depolarize, self.flip = depolarize, flip
+
+    def noisy_operation(self, operation: cirq.Operation) -> list[cirq.Operation]:
+        if cirq.is_measurement(operation):
+            return [*cirq.bit_flip(self.flip).on_each(*operation.qubits), operation]
+        if len(operation.qubits) == 2:
+            return [operation, cirq.depolarize(self.depolarize, n_qubits=2).on(*operation.qubits)]
+        return [operation]
+
+
+CASES = [pair_encoding, lambda: pair_encoding(5, 2, 1.0, 6), lambda: pair_encoding(3, 1, 0.5, 7), electron_encoding]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_basis_change_diagonalises_its_terms_and_each_term_is_measured_once(case) -> None:
+    encoding = case()
+    hamiltonian, n = encoding.hamiltonian, encoding.n_qubits
+    ones = [
+        np.diag([float(sum(k >> (n - 1 - q) & 1 for q in s)) for k in range(1 << n)]) for s, _ in encoding.conserved
+    ]
+    candidates = _candidates(hamiltonian, encoding.conserved)
+    assert any(name.startswith("pairs") for name in candidates) == (encoding.name == "pairs")
+    for name, settings in candidates.items():
+        assert sorted(term for setting in settings for term in setting.terms) == sorted(hamiltonian.terms)
+        for setting in settings:
+            unitary = unitary_of(setting.gates, n)
+            turned = unitary @ dense(setting.terms, n) @ unitary.conj().T
+            products = dense([(c, [(q, "Z") for q in qubits]) for c, qubits in setting.diagonal], n)
+            np.testing.assert_allclose(turned, products, atol=1e-11)  # some ten terms of a few hartree
+            kept = [np.allclose(unitary @ number, number @ unitary, atol=1e-12) for number in ones]
+            claimed = [conserved in setting.checks for conserved in encoding.conserved]
+            assert claimed == kept, "a conserved number is checked exactly where the basis change keeps it"
+            if name.startswith("pairs"):
+                assert all(kept)
+
+
+def test_outcomes_of_pair_settings_hold_the_number_of_pairs() -> None:
+    encoding = pair_encoding()
+    plan = plan_measurement(encoding, shots=4000, mitigation=["post_selection"])
+    assert plan.grouping.name.startswith("pairs")
+    outcomes = run_plan(plan, sampler_runner(cirq.Simulator(seed=1), encoding.n_qubits))
+    for bits in outcomes[1]:
+        assert right_numbers(encoding.conserved, bits).all()
+        assert (bits.sum(axis=1) == 2).all()
+
+
+def test_variances_are_those_of_the_observables() -> None:
+    for case in CASES:
+        encoding = case()
+        n, state = encoding.n_qubits, state_of(encoding)
+        np.testing.assert_allclose(exact_state(encoding.gates, n), state, atol=1e-12)
+        for settings in _candidates(encoding.hamiltonian, encoding.conserved).values():
+            expected = []
+            for setting in settings:
+                moved = dense(setting.terms, n) @ state
+                expected.append(np.vdot(moved, moved).real - np.vdot(state, moved).real ** 2)
+            np.testing.assert_allclose(variances_of(settings, n, state), expected, atol=1e-9)
+
+
+def test_the_grouping_with_fewest_shots_is_taken() -> None:
+    encoding = pair_encoding()
+    state = state_of(encoding)
+    best = settings_of(encoding.hamiltonian, encoding.conserved, state=state)
+    for settings in _candidates(encoding.hamiltonian, encoding.conserved).values():
+        other = np.sqrt(variances_of(settings, encoding.n_qubits, state)).sum() ** 2
+        assert best.variance_at_one_shot <= other * (1.0 + 1e-5)
+    kept = settings_of(encoding.hamiltonian, encoding.conserved, state=state, keep_conserved=True)
+    assert kept.checks_all(encoding.conserved)
+    mixed = settings_of(encoding.hamiltonian, encoding.conserved)
+    np.testing.assert_allclose(mixed.variances.sum(), sum(c**2 for c, _ in encoding.hamiltonian.terms))
+
+
+def test_round_robin_needs_as_few_settings_as_the_graph_of_hops_allows() -> None:
+    for n in (4, 5, 6, 7):
+        hops = {((p, letter), (q, letter)): 0.1 + p + q for p in range(n) for q in range(p + 1, n) for letter in "XY"}
+        settings = _candidates(qubit_hamiltonian_of(hops), ())["pairs, round robin"]
+        assert len(settings) == (n - 1 if n % 2 == 0 else n)  # the edge chromatic number of a complete graph
+
+
+def test_allocation_beats_equal_shots() -> None:
+    for case in CASES:
+        encoding = case()
+        plan = plan_measurement(encoding, shots=30_001)
+        variances, shots = plan.grouping.variances, plan.setting_shots
+        assert shots.sum() == plan.total_shots == 30_001
+        assert (variances / shots).sum() < (variances / (30_001 / len(shots))).sum()
+    np.testing.assert_array_equal(allocate(np.array([9.0, 1.0, 4.0]), 600), [300, 100, 200])
+    np.testing.assert_array_equal(allocate(np.array([1.0, 0.0]), 100), [90, 10])  # the floor: a fifth of an even share
+    np.testing.assert_array_equal(allocate(np.zeros(3), 10).sum(), 10)
+    with pytest.raises(vp.InputError, match="3 settings need 2 each; try 6"):
+        allocate(np.ones(3), 5)
+
+
+FLIPS = np.array([[0.01, 0.02, 0.005, 0.03], [0.03, 0.05, 0.02, 0.04]])
+"""P(1 read | 0) and P(0 read | 1) of four qubits."""
+
+
+def repeated(
+    encoding: Encoding, names: Sequence[str], shots: int, reference: Encoding | None = None, **noise
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Values and bars of every estimate in independent runs."""
+    plan = plan_measurement(encoding, shots=shots, mitigation=names, reference=reference)
+    runner = ExactRunner(encoding.n_qubits, 2024, **noise)
+    found: dict[str, list[tuple[float, float]]] = {}
+    for _ in range(RUNS):
+        for each in estimate(plan, run_plan(plan, runner)).estimates:
+            found.setdefault(each.name, []).append((each.value, each.error))
+    return {name: tuple(np.array(pairs).T) for name, pairs in found.items()}
+
+
+def assert_honest(values: np.ndarray, bars: np.ndarray, exact: float) -> None:
+    assert len(values) == RUNS
+    deviation = values.std(ddof=1)
+    assert abs(values.mean() - exact) < 3.0 * deviation / np.sqrt(RUNS)
+    assert abs(np.sqrt((bars**2).mean()) / deviation - 1.0) < SPREAD
+
+
+def test_estimates_without_noise_are_unbiased_with_honest_bars() -> None:
+    encoding = pair_encoding()
+    found = repeated(encoding, MITIGATIONS, 20_000, reference_encoding())
+    exact = exact_energy(encoding)
+    for name, (values, bars) in found.items():
+        if "exponential" not in name:  # there only where it converges
+            assert_honest(values, bars, exact)
+    assert len(found) >= 8
+    values, bars = repeated(electron_encoding(), (), 3000)["raw"]
+    assert_honest(values, bars, exact_energy(electron_encoding()))
+
+
+def test_wrong_reading_is_corrected_and_the_bar_holds_the_calibration() -> None:
+    encoding = pair_encoding()
+    found = repeated(encoding, ("post_selection", "readout"), 12_000, flips=FLIPS)
+    exact = exact_energy(encoding)
+    for name in ("readout", "readout, post_selection"):
+        assert_honest(*found[name], exact)
+    raw, bars = found["raw"]
+    assert abs(raw.mean() - exact) > 3.0 * bars.mean()
+    assert abs(found["post_selection"][0].mean() - exact) < 0.3 * abs(raw.mean() - exact)
+
+
+def test_a_reference_removes_mixing_up_to_its_stated_bias() -> None:
+    encoding, reference, share = pair_encoding(), reference_encoding(), 0.1
+    values, bars = repeated(encoding, ("reference",), 20_000, reference, mixed=share)["raw, reference"]
+    exact = exact_energy(encoding)
+    assert_honest(values, bars, exact + share * (exact_energy(reference) - exact))
+
+
+def test_flipped_bits_of_a_noisy_simulator_are_removed() -> None:
+    encoding = pair_encoding(3, 1, 0.5, 7)
+    runner = sampler_runner(cirq.DensityMatrixSimulator(noise=NoisyGates(flip=0.01), seed=3), encoding.n_qubits)
+    measured = measure_energy(encoding, runner, shots=40_000, mitigation=["post_selection", "readout"])
+    exact = exact_energy(encoding)
+    assert abs(measured["raw"].value - exact) > 5.0 * measured["raw"].error
+    # two flips that keep the number of ones stay: about 1e-4 of the shots, below the bar
+    for name in ("post_selection", "readout", "readout, post_selection"):
+        each = measured[name]
+        assert abs(each.value - exact) < 3.0 * each.error
+        assert each.change == pytest.approx(each.value - measured["raw"].value)
+    assert measured["post_selection"].kept == pytest.approx(0.99**3, abs=0.01)
+    assert measured["readout, post_selection"].kept == pytest.approx(1.0, abs=0.01)
+    assert measured["post_selection"].shots < measured["readout"].shots == measured.plan.total_shots == 40_000
+
+
+def test_extrapolation_improves_a_depolarised_circuit() -> None:
+    encoding = pair_encoding(3, 1, 0.5, 7)
+    simulator = cirq.DensityMatrixSimulator(noise=NoisyGates(depolarize=0.01), seed=4)
+    names = ["post_selection", "zne"]
+    measured = measure_energy(encoding, sampler_runner(simulator, encoding.n_qubits), shots=10**6, mitigation=names)
+    exact = exact_energy(encoding)
+    for base in ("raw", "post_selection"):
+        error = abs(measured[base].value - exact)
+        assert error > 10.0 * measured[base].error
+        for fit in ("linear", "exponential"):
+            each = measured[f"{base}, zne {fit}"]
+            assert abs(each.value - exact) < 0.3 * error
+            assert abs(each.value - exact) < 3.0 * each.error
+
+
+def test_extrapolation_of_exact_decays() -> None:
+    none = np.zeros(2)
+
+    def reading(value: float) -> Reading:
+        return Reading(value, 1e-6, none)
+
+    fits = extrapolate(reading(2.0 + 3.0 * 0.9), reading(2.0 + 3.0 * 0.9**3), 2.0)
+    assert fits["exponential"].value == pytest.approx(5.0, abs=1e-12)
+    assert fits["linear"].value == pytest.approx(1.5 * 4.7 - 0.5 * (2.0 + 3.0 * 0.9**3))
+    spread = abs(fits["linear"].value - 5.0)
+    step = 1e-6
+    slopes = [
+        (extrapolate(reading(4.7 + a * step), reading(2.0 + 3.0 * 0.9**3 + b * step), 2.0)["exponential"].value - 5.0)
+        / step
+        for a, b in ((1, 0), (0, 1))
+    ]
+    assert fits["exponential"].variance == pytest.approx(1e-6 * np.dot(slopes, slopes) + spread**2, rel=1e-4)
+    assert set(extrapolate(reading(4.0), reading(4.1), 2.0)) == {"linear"}  # noise does not take it away from mixing
+    assert set(extrapolate(reading(4.0), reading(3.9), None)) == {"linear"}
+
+
+def test_the_mixed_energy_is_the_mean_of_the_sector() -> None:
+    encoding = pair_encoding()
+    n = encoding.n_qubits
+    matrix = dense(encoding.hamiltonian.terms, n) + encoding.hamiltonian.constant * np.eye(1 << n)
+    inside = [k for k in range(1 << n) if k.bit_count() == 2]
+    assert mixed_energy(encoding.hamiltonian, encoding.conserved) == pytest.approx(
+        matrix.diagonal()[inside].real.mean()
+    )
+    assert mixed_energy(encoding.hamiltonian) == pytest.approx(np.trace(matrix).real / len(matrix))
+
+
+def test_readout_correction_is_that_of_cirqs_confusion_matrices() -> None:
+    terms = ((0.7, ((0, "Z"), (1, "Z"))), (-0.4, ((1, "Z"),)), (0.3, ((0, "Z"), (1, "Z"), (2, "Z"))))
+    setting = pauli_setting(terms)
+    rng = np.random.default_rng(8)
+    bits = rng.random((500, 3)) < (0.2, 0.7, 0.5)
+    zeros, ones = (rng.random((400, 3)) < 0.05, rng.random((400, 3)) > 0.1)
+    readout = calibrate_readout(tally(zeros), tally(ones))
+    np.testing.assert_array_equal(readout.rates, [zeros.mean(axis=0), 1.0 - ones.mean(axis=0)])
+    found = read_energy(0.0, [setting], [tally(bits)], np.zeros(1), readout=readout).value
+    qubits = cirq.LineQubit.range(3)
+    matrices = [np.array([[1.0 - low, low], [high, 1.0 - high]]) for low, high in readout.rates.T]
+    confusion = cirq.TensoredConfusionMatrices(matrices, [[q] for q in qubits], repetitions=400, timestamp=0.0)
+    result = cirq.ResultDict(
+        params=cirq.ParamResolver(), measurements={str(q): bits[:, [k]] for k, q in enumerate(qubits)}
+    )
+    probabilities = confusion.apply(result, qubits, method="pseudo_inverse")
+    assert found == pytest.approx(float(probabilities @ dense(terms, 3).diagonal().real), abs=1e-12)
+
+
+def test_what_cannot_be_computed_is_named_and_the_rest_is_kept() -> None:
+    encoding = pair_encoding()
+    lost = np.array([[0.0] * 4, [1.0] * 4])  # every one is read as zero
+    runner = ExactRunner(4, 1, flips=lost)
+    measured = measure_energy(encoding, runner, shots=2000, mitigation=["post_selection", "readout"])
+    assert [each.name for each in measured.estimates] == ["raw"]
+    reasons = dict(measured.left_out)
+    assert "keeps 0 of" in reasons["post_selection"]
+    assert "qubit 0 hardly tells 0 from 1" in reasons["readout"]
+    with pytest.raises(KeyError, match="did you mean raw"):
+        measured["row"]
+
+
+def test_a_rare_outcome_that_no_shot_saw_leaves_a_bar() -> None:
+    encoding = pair_encoding(3, 1, 0.01, 7)
+    measured = measure_energy(encoding, ExactRunner(3, 5), shots=100, mitigation=["post_selection"])
+    assert measured["raw"].error >= 0.99 * measured.plan.predicted_error > 0.0
+
+
+def test_a_measurement_can_be_finished_later() -> None:
+    encoding = electron_encoding()
+
+    def finish() -> Measurement:
+        plan = plan_measurement(encoding, shots=900, mitigation=["readout"])
+        outcomes = run_plan(plan, sampler_runner(cirq.Simulator(seed=9), encoding.n_qubits))
+        return estimate(plan_measurement(encoding, shots=900, mitigation=["readout"]), outcomes)
+
+    first, second = finish(), finish()
+    assert [each.value for each in first.estimates] == [each.value for each in second.estimates]
+    assert abs(first["raw"].value - exact_energy(encoding)) < 3.0 * first["raw"].error
+    with pytest.raises(ValueError, match="fold 1"):
+        estimate(first.plan, {1: []})
+
+
+def test_folding_repeats_two_qubit_gates_only() -> None:
+    seen = []
+
+    class Watching(cirq.Simulator):
+        def run_sweep(self, program, params, repetitions=1):
+            seen.append(program)
+            return super().run_sweep(program, params, repetitions)
+
+    gates = [Gate("h", (0,)), Gate("cx", (0, 1)), Gate("rz", (1,), 0.3), Gate("cx", (0, 1))]
+    runner = sampler_runner(Watching(seed=1), 2)
+    runner.run([gates], [10], fold=3)
+    operations = list(seen[0].all_operations())
+    assert sum(op.gate == cirq.CNOT for op in operations) == 6 and len(operations) == 9
+    np.testing.assert_allclose(cirq.unitary(seen[0][:-1]), cirq.unitary(to_cirq(gates)), atol=1e-12)
+    with pytest.raises(ValueError, match="odd"):
+        runner.run([gates], [10], fold=2)
+
+
+def test_mitigation_without_effect_is_refused() -> None:
+    encoding = pair_encoding()
+    with pytest.raises(vp.InputError, match="did you mean post_selection"):
+        plan_measurement(encoding, shots=1000, mitigation=["postselection"])
+    with pytest.raises(vp.InputError, match="names one twice"):
+        plan_measurement(encoding, shots=1000, mitigation=["zne", "zne"])
+    with pytest.raises(vp.InputError, match="needs the argument `reference`"):
+        plan_measurement(encoding, shots=1000, mitigation=["reference"])
+    with pytest.raises(vp.InputError, match="without mitigation=reference"):
+        plan_measurement(encoding, shots=1000, reference=reference_encoding())
+    with pytest.raises(vp.InputError, match="its wires or gates differ"):
+        plan_measurement(encoding, shots=1000, mitigation=["reference"], reference=electron_encoding())
+    with pytest.raises(vp.InputError, match="shots=20 is too few.*try shots=") as caught:
+        plan_measurement(encoding, shots=20, mitigation=["zne"])
+    enough = int(str(caught.value).rpartition("=")[2])
+    assert plan_measurement(encoding, shots=enough, mitigation=["zne"]).total_shots == enough
+    chain = Encoding(
+        name="chain",
+        gates=(Gate("h", (0,)), Gate("ry", (1,), 0.3)),
+        hamiltonian=qubit_hamiltonian_of({((0, "Z"), (1, "Z")): 1.0, ((0, "X"),): 0.5, ((1, "X"),): 0.5}),
+        wires=("0", "1"),
+        conserved=(),
+    )
+    for name, reason in (("zne", "no two-qubit gate"), ("post_selection", "no setting keeps")):
+        with pytest.raises(vp.InputError, match=reason):
+            plan_measurement(chain, shots=1000, mitigation=[name])
+    assert available_mitigations(chain) == ("readout",)
+    assert available_mitigations(encoding, reference=reference_encoding()) == MITIGATIONS
+    assert len(plan_measurement(chain, shots=1000).settings) == 2
+
+
+def test_a_constant_needs_no_shots() -> None:
+    nothing = QubitHamiltonian(n_qubits=0, terms=(), constant=-1.5)
+    encoding = Encoding(name="pairs", gates=(), hamiltonian=nothing, wires=(), conserved=())
+    measured = measure_energy(encoding, ExactRunner(0, 1), shots=100)
+    assert (measured["raw"].value, measured["raw"].error, measured["raw"].shots) == (-1.5, 0.0, 0)
+    with pytest.raises(vp.InputError, match="is a constant"):
+        plan_measurement(encoding, shots=100, mitigation=["readout"])

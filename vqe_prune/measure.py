@@ -1,0 +1,325 @@
+"""The energy of an encoding from shots: a plan of circuits, whatever runs them, and estimates with error bars.
+
+A plan is made from the encoding alone and holds every circuit and its shots; a `Runner` gives outcomes, perhaps much
+later; estimates are computed from the two. Everything that a user may trust differently is an estimate of its own.
+
+Left out: echo verification and virtual distillation, which double the two-qubit gates or the qubits and gain where
+circuits are deep, while pruned ones are not; classical shadows, whose random bases need more shots than grouping for
+one known Hamiltonian and break the numbers that post-selection checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vqe_prune.circuit import Gate, to_cirq
+from vqe_prune.encoding import Encoding
+from vqe_prune.errors import near_misses
+from vqe_prune.grouping import exact_state, variances_of
+from vqe_prune.measurement_plan import FOLD, MeasurementPlan, plan_measurement
+from vqe_prune.mitigation import (
+    Reading,
+    Tally,
+    UnusableDataError,
+    calibrate_readout,
+    extrapolate,
+    mixed_energy,
+    read_energy,
+    subtract_reference,
+    tally,
+)
+
+if TYPE_CHECKING:
+    import cirq
+
+Outcomes = NDArray[np.bool_]
+"""Bits that one circuit gave; shape (shots, n_qubits)."""
+
+NOTES = {
+    "raw": "all noise is in it",
+    "post_selection": "errors that keep the conserved numbers stay",
+    "readout": "takes readout errors for independent and gate errors for none",
+    "reference": "takes the reference's error for that of the state; the bias of mixing a share p is p times the "
+    "difference of their energies",
+    "zne": "scales errors of two-qubit gates only; the bar holds the spread of the two fits, or half of the linear "
+    "correction where that fit is alone",
+}
+"""What each estimate assumes."""
+
+
+class Runner(Protocol):
+    """What runs circuits: a simulator, a virtual processor or a real one.
+
+    Attributes:
+        n_two_qubit_gates: Of the last compiled circuit; None for a simulator that compiles nothing.
+
+    """
+
+    n_two_qubit_gates: int | None
+
+    def run(self, circuits: Sequence[Sequence[Gate]], shots: Sequence[int], *, fold: int = 1) -> list[Outcomes]:
+        """Run circuits on qubits 0 to n - 1 and return their outcomes, one array (shots, n_qubits) each.
+
+        Args:
+            circuits: Gates of each.
+            shots: Of each circuit.
+            fold: Odd; each two-qubit gate U of the compiled circuit becomes U (U^dagger U)^((fold - 1) / 2).
+
+        """
+        ...
+
+
+@dataclass(kw_only=True)
+class SamplerRunner:
+    """Circuits on a `cirq.Sampler`, as they are; `sampler_runner` makes it."""
+
+    sampler: cirq.Sampler
+    n_qubits: int
+    n_two_qubit_gates: int | None = None
+
+    def run(self, circuits: Sequence[Sequence[Gate]], shots: Sequence[int], *, fold: int = 1) -> list[Outcomes]:
+        """Run circuits and return their outcomes; see `Runner.run`."""
+        if fold < 1 or fold % 2 == 0:
+            raise ValueError(f"Argument `fold` must be odd and positive, but it is {fold}")
+        import cirq
+
+        qubits = cirq.LineQubit.range(self.n_qubits)
+        programs = []
+        for gates in circuits:
+            # every two-qubit gate here is its own inverse
+            folded = [gate for gate in gates for _ in range(fold if len(gate.qubits) == 2 else 1)]
+            programs.append(to_cirq(folded) + cirq.measure(*qubits, key="outcome"))
+        results = self.sampler.run_batch(programs, repetitions=[int(n) for n in shots])
+        return [result[0].measurements["outcome"].astype(np.bool_) for result in results]
+
+
+def sampler_runner(sampler: cirq.Sampler, n_qubits: int) -> SamplerRunner:
+    """Return a runner that hands circuits to any Cirq sampler on line qubits, uncompiled.
+
+    Args:
+        sampler: For instance ``cirq.Simulator(seed=1)`` or ``cirq.DensityMatrixSimulator(noise=..., seed=1)``.
+        n_qubits: Qubits that are measured.
+
+    """
+    return SamplerRunner(sampler=sampler, n_qubits=n_qubits)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """One energy from shots.
+
+    Attributes:
+        name: What was done, such as ``raw`` or ``readout, post_selection, reference``.
+        value: Energy in the Hamiltonian's unit (hartree for molecules).
+        error: One standard error.
+        shots: All shots that it used, calibration included.
+        kept: Fraction of shots that post-selection kept, or its weight after readout correction.
+        change: Value less that of ``raw``.
+        assumes: What its bias comes from.
+
+    """
+
+    name: str
+    value: float
+    error: float
+    shots: int
+    kept: float
+    change: float
+    assumes: str
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Measurement:
+    """What a measurement gave.
+
+    Attributes:
+        plan: What was run.
+        estimates: ``raw`` first.
+        left_out: Names of estimates that the outcomes do not give, with the reason.
+
+    """
+
+    plan: MeasurementPlan
+    estimates: tuple[Estimate, ...]
+    left_out: tuple[tuple[str, str], ...]
+
+    def __getitem__(self, name: str) -> Estimate:
+        """Return an estimate by its name; KeyError where there is none."""
+        for estimate in self.estimates:
+            if estimate.name == name:
+                return estimate
+        raise KeyError(f"no estimate {name!r}{near_misses(name, [each.name for each in self.estimates])}")
+
+
+def run_plan(plan: MeasurementPlan, runner: Runner) -> dict[int, list[Outcomes]]:
+    """Run all circuits of a plan, one call for each fold, and return the outcomes by fold."""
+    return {
+        fold: runner.run(plan.circuits[fold], plan.shots[fold], fold=fold) for fold in plan.circuits if plan.shots[fold]
+    }
+
+
+def estimate(plan: MeasurementPlan, outcomes: dict[int, list[Outcomes]]) -> Measurement:
+    """Compute every estimate that a plan was made for.
+
+    ``raw``; ``post_selection``; ``readout``; ``readout, post_selection``; and of ``raw`` and of the last of these
+    ``reference``, ``zne linear`` and ``zne exponential``.
+
+    Args:
+        plan: What was run.
+        outcomes: What `run_plan` returned for it.
+
+    Returns:
+        The estimates, and those that the outcomes do not give.
+
+    Raises:
+        ValueError: The outcomes are not those of the plan.
+
+    """
+    for fold, shots in plan.shots.items():
+        if [len(each) for each in outcomes.get(fold, [])] != list(shots):
+            raise ValueError(f"Argument `outcomes` must hold the plan's circuits and shots, but at fold {fold} differs")
+    tallies = {fold: [tally(each) for each in arrays] for fold, arrays in outcomes.items()}
+    found: dict[str, tuple[Reading, int]] = {}
+    left_out: list[tuple[str, str]] = []
+    bases = [steps for steps in _BASES if set(steps) <= set(plan.mitigation)]
+    for steps in bases:
+        name = ", ".join(steps) or "raw"
+        try:
+            found[name] = (_read(plan, tallies, "energy", steps), _spent(plan, steps))
+            if steps in (bases[0], bases[-1]):
+                further, missing = _further(plan, tallies, steps, name, found[name][0])
+                found |= further
+                left_out += missing
+        except UnusableDataError as error:
+            left_out.append((name, str(error)))
+    raw = found["raw"][0].value
+    estimates = tuple(
+        Estimate(
+            name=name,
+            value=reading.value,
+            error=reading.error,
+            shots=shots,
+            kept=reading.kept,
+            change=reading.value - raw,
+            assumes=_assumptions(name),
+        )
+        for name, (reading, shots) in found.items()
+    )
+    return Measurement(plan=plan, estimates=estimates, left_out=tuple(left_out))
+
+
+def _assumptions(name: str) -> str:
+    words = name.replace(",", "").split()
+    return (
+        NOTES["raw"]
+        if words == ["raw"]
+        else "; ".join(NOTES[word] for word in words if word in NOTES and word != "raw")
+    )
+
+
+_BASES: tuple[tuple[str, ...], ...] = ((), ("post_selection",), ("readout",), ("readout", "post_selection"))
+"""What is done to the outcomes themselves, in this order."""
+
+
+def _further(
+    plan: MeasurementPlan, tallies: dict[int, list[Tally]], steps: tuple[str, ...], name: str, reading: Reading
+) -> tuple[dict[str, tuple[Reading, int]], list[tuple[str, str]]]:
+    """What compares a reading with that of another circuit."""
+    found, left_out = {}, []
+    if plan.reference is not None:
+        full = f"{name}, reference"
+        try:
+            reference = _read(plan, tallies, "reference", steps)
+            corrected = subtract_reference(reading, reference, _exact_energy(plan.reference))
+            found[full] = (corrected, _spent(plan, (*steps, "reference")))
+        except UnusableDataError as error:
+            left_out.append((full, f"of the reference, {error}"))
+    if "zne" in plan.mitigation:
+        try:
+            folded = _read(plan, tallies, "zne", steps)
+        except UnusableDataError as error:
+            return found, [*left_out, (f"{name}, zne", f"at fold {FOLD}, {error}")]
+        checked = plan.encoding.conserved if "post_selection" in steps else ()
+        known = not checked or plan.grouping.checks_all(checked)
+        fits = extrapolate(reading, folded, mixed_energy(plan.encoding.hamiltonian, checked) if known else None)
+        for fit, extrapolated in fits.items():
+            found[f"{name}, zne {fit}"] = (extrapolated, _spent(plan, (*steps, "zne")))
+        if "exponential" not in fits:
+            left_out.append((f"{name}, zne exponential", "no exponential decay passes through both folds"))
+    return found, left_out
+
+
+def _read(plan: MeasurementPlan, tallies: dict[int, list[Tally]], data: str, steps: Sequence[str]) -> Reading:
+    """The energy from one set of circuits: energy, reference or zne."""
+    n = len(plan.settings)
+    own = tallies.get(FOLD if data == "zne" else 1, [])
+    start = n if data == "reference" else 0
+    readout = calibrate_readout(*tallies[1][-2:]) if "readout" in steps else None
+    variances = plan.grouping.variances
+    if data == "reference" and plan.reference is not None:
+        state = exact_state(plan.reference.gates, plan.reference.n_qubits)
+        variances = variances_of(plan.settings, plan.reference.n_qubits, state)
+    return read_energy(
+        plan.encoding.hamiltonian.constant,
+        plan.settings,
+        own[start : start + n],
+        variances,
+        post_select="post_selection" in steps,
+        readout=readout,
+    )
+
+
+def _exact_energy(encoding: Encoding) -> float:
+    state = exact_state(encoding.gates, encoding.n_qubits)
+    if state is None:
+        raise ValueError(f"Argument `encoding` has too many qubits for an exact energy: {encoding.n_qubits}")
+    return float(np.vdot(state, encoding.hamiltonian.apply(state)).real) + encoding.hamiltonian.constant
+
+
+def _spent(plan: MeasurementPlan, steps: Sequence[str]) -> int:
+    """Shots of the circuits that an estimate used."""
+    n = len(plan.settings)
+    spent = sum(plan.shots[1][:n])
+    if "reference" in steps:
+        spent += sum(plan.shots[1][n : 2 * n])
+    if "readout" in steps:
+        spent += sum(plan.shots[1][-2:])
+    if "zne" in steps:
+        spent += sum(plan.shots[FOLD])
+    return spent
+
+
+def measure_energy(
+    encoding: Encoding,
+    runner: Runner,
+    *,
+    shots: int,
+    mitigation: Sequence[str] = (),
+    reference: Encoding | None = None,
+) -> Measurement:
+    """Measure the energy of an encoding's circuit.
+
+    E = constant + sum_g mean_g over settings g; the bar of each estimate is one standard error, covariances of terms
+    of a setting and the readout calibration included. Seeds are those of the runner's sampler.
+
+    Args:
+        encoding: Circuit and Hamiltonian.
+        runner: What runs circuits.
+        shots: Of all circuits together, those that mitigation adds included.
+        mitigation: Any of `measurement_plan.MITIGATIONS`: ``post_selection``, ``readout``, ``reference``, ``zne``.
+        reference: For ``reference``: the same circuit at angles near zero (`measurement_plan.REFERENCE_ANGLE`).
+
+    Returns:
+        The estimates, each with its shots.
+
+    Raises:
+        InputError: See `plan_measurement`.
+
+    """
+    plan = plan_measurement(encoding, shots=shots, mitigation=mitigation, reference=reference)
+    return estimate(plan, run_plan(plan, runner))

@@ -1,0 +1,199 @@
+"""What a measurement will run: settings, the circuits of each mitigation, and the shots of all of them.
+
+A plan follows from the encoding and the arguments alone, so it can be made again when outcomes arrive much later.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vqe_prune.circuit import Gate, cancel_neighbours
+from vqe_prune.encoding import Encoding
+from vqe_prune.errors import InputError, near_misses
+from vqe_prune.grouping import EXACT_QUBITS, FEWEST_SHOTS, Grouping, Setting, allocate, exact_state, settings_of
+
+SHARES = {"post_selection": 0.0, "readout": 0.3, "reference": 0.5, "zne": 0.5}
+"""Names of the mitigations, and the shots of circuits that each adds, over those of the energy's own circuits."""
+
+MITIGATIONS = tuple(SHARES)
+
+FOLD = 3
+"""How often zero-noise extrapolation applies each two-qubit gate."""
+
+REFERENCE_ANGLE = 1e-3
+"""Radian; angles of a reference circuit: at zero a compiler would remove the very gates whose error is measured."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class MeasurementPlan:
+    """All circuits that a measurement runs.
+
+    Attributes:
+        encoding: Whose energy is measured.
+        reference: The same circuit at angles whose energy is known, None without that mitigation.
+        grouping: Settings with their predicted variances.
+        setting_shots: Shots of each setting of the energy itself; shape (n_settings,).
+        mitigation: Names out of `MITIGATIONS`.
+        circuits: By fold, the circuits in the order: settings, reference settings, all zeros, all ones.
+        shots: By fold, the shots of each.
+
+    """
+
+    encoding: Encoding
+    reference: Encoding | None
+    grouping: Grouping
+    setting_shots: NDArray[np.int64]
+    mitigation: tuple[str, ...]
+    circuits: dict[int, tuple[tuple[Gate, ...], ...]]
+    shots: dict[int, tuple[int, ...]]
+
+    @property
+    def settings(self) -> tuple[Setting, ...]:
+        """The settings."""
+        return self.grouping.settings
+
+    @property
+    def total_shots(self) -> int:
+        """Shots of all circuits."""
+        return sum(sum(shots) for shots in self.shots.values())
+
+    @property
+    def predicted_error(self) -> float:
+        """Standard error of the raw energy without noise."""
+        return math.sqrt(float((self.grouping.variances / np.maximum(self.setting_shots, 1)).sum()))
+
+
+def available_mitigations(encoding: Encoding, *, reference: Encoding | None = None) -> tuple[str, ...]:
+    """Return the mitigations that can have an effect on an encoding.
+
+    Args:
+        encoding: Whose energy is measured.
+        reference: The same circuit at other angles, where there is one.
+
+    """
+    if not encoding.hamiltonian.terms:
+        return ()
+    state = exact_state(encoding.gates, encoding.n_qubits)
+    usable = {
+        "post_selection": any(
+            setting.checks
+            for setting in settings_of(
+                encoding.hamiltonian, encoding.conserved, state=state, keep_conserved=True
+            ).settings
+        ),
+        "readout": True,
+        "reference": reference is not None and encoding.n_qubits <= EXACT_QUBITS,
+        "zne": any(len(gate.qubits) == 2 for gate in encoding.gates),
+    }
+    return tuple(name for name in MITIGATIONS if usable[name])
+
+
+def plan_measurement(
+    encoding: Encoding,
+    *,
+    shots: int,
+    mitigation: Sequence[str] = (),
+    reference: Encoding | None = None,
+) -> MeasurementPlan:
+    """Choose settings and share out the shots.
+
+    Args:
+        encoding: Whose energy is measured.
+        shots: Of all circuits together, those that mitigation adds included (`SHARES`).
+        mitigation: Any of `MITIGATIONS`. With ``post_selection`` settings that keep the conserved numbers go first.
+        reference: For ``reference``: the same circuit at other angles, such as `encode` with all angles at
+            `REFERENCE_ANGLE`.
+
+    Returns:
+        Every circuit with its shots.
+
+    Raises:
+        InputError: A mitigation is unknown, given twice or can have no effect, or there are too few shots.
+
+    """
+    for name in mitigation:
+        if name not in MITIGATIONS:
+            raise InputError(f"unknown mitigation={name!r}{near_misses(name, MITIGATIONS)}")
+    if len(set(mitigation)) < len(mitigation):
+        raise InputError(f"mitigation={','.join(mitigation)} names one twice; give each once")
+    mitigation = tuple(name for name in MITIGATIONS if name in mitigation)
+    state = exact_state(encoding.gates, encoding.n_qubits)
+    keep = "post_selection" in mitigation
+    grouping = settings_of(encoding.hamiltonian, encoding.conserved, state=state, keep_conserved=keep)
+    _check_effects(encoding, grouping, mitigation, reference)
+    parts = _share(shots, mitigation, len(grouping.settings))
+    shared = {name: allocate(grouping.variances, n) for name, n in parts.items() if name != "readout"}
+    gates: dict[str, tuple[Gate, ...]] = {"energy": encoding.gates, "zne": encoding.gates}
+    if reference is not None:
+        gates["reference"] = reference.gates
+    circuits: dict[int, tuple[tuple[Gate, ...], ...]] = {}
+    counts: dict[int, tuple[int, ...]] = {}
+    for name in shared:
+        fold = FOLD if name == "zne" else 1
+        circuits[fold] = (*circuits.get(fold, ()), *_measured(gates[name], grouping.settings))
+        counts[fold] = (*counts.get(fold, ()), *map(int, shared[name]))
+    if "readout" in parts:
+        ones = tuple(Gate("x", (q,)) for q in range(encoding.n_qubits))
+        circuits[1] += ((), ones)
+        counts[1] += (parts["readout"] - parts["readout"] // 2, parts["readout"] // 2)
+    return MeasurementPlan(
+        encoding=encoding,
+        reference=reference,
+        grouping=grouping,
+        setting_shots=shared["energy"],
+        mitigation=mitigation,
+        circuits=circuits,
+        shots=counts,
+    )
+
+
+def _check_effects(
+    encoding: Encoding, grouping: Grouping, mitigation: Sequence[str], reference: Encoding | None
+) -> None:
+    """Refuse what would change nothing."""
+    if mitigation and not grouping.settings:
+        raise InputError(
+            f"mitigation={','.join(mitigation)} has no effect: this Hamiltonian is a constant; leave it out"
+        )
+    if "post_selection" in mitigation and not any(setting.checks for setting in grouping.settings):
+        raise InputError("mitigation=post_selection has no effect: no setting keeps a conserved number; leave it out")
+    if "zne" in mitigation and not any(len(gate.qubits) == 2 for gate in encoding.gates):
+        raise InputError("mitigation=zne has no effect: the circuit has no two-qubit gate; leave it out")
+    if ("reference" in mitigation) != (reference is not None):
+        missing = "mitigation=reference needs the argument `reference`"
+        raise InputError(missing if reference is None else "`reference` has no effect without mitigation=reference")
+    if reference is not None:
+        if reference.wires != encoding.wires or len(reference.gates) != len(encoding.gates):
+            raise InputError("the reference must be the same circuit at other angles, but its wires or gates differ")
+        if encoding.n_qubits > EXACT_QUBITS:
+            raise InputError(f"mitigation=reference computes its energy on at most {EXACT_QUBITS} qubits; leave it out")
+    if {"post_selection", "readout"} <= set(mitigation) and encoding.n_qubits > EXACT_QUBITS:
+        raise InputError(
+            f"mitigation=post_selection,readout together need at most {EXACT_QUBITS} qubits; leave one of them out"
+        )
+
+
+def _share(shots: int, mitigation: Sequence[str], n_settings: int) -> dict[str, int]:
+    """Shots of the energy's own circuits and of those that each mitigation adds; they add up to all of them."""
+    if n_settings == 0:
+        return {"energy": 0}
+    weights = {"energy": 1.0} | {name: SHARES[name] for name in mitigation if SHARES[name] > 0.0}
+    whole = sum(weights.values())
+    parts = {name: int(shots * weight / whole) for name, weight in weights.items()}
+    parts["energy"] += shots - sum(parts.values())
+    for name, n in parts.items():
+        least = FEWEST_SHOTS * (2 if name == "readout" else n_settings)
+        if n < least:
+            enough = math.ceil(max(FEWEST_SHOTS * n_settings, 4) * whole / min(weights.values()))
+            raise InputError(f"shots={shots} is too few for {n_settings} settings and {name}; try shots={enough}")
+    return parts
+
+
+def _measured(gates: Sequence[Gate], settings: Sequence[Setting]) -> Iterator[tuple[Gate, ...]]:
+    for setting in settings:
+        yield tuple(cancel_neighbours([*gates, *setting.gates]))

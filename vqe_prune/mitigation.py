@@ -1,0 +1,330 @@
+"""Energies from outcomes: raw, post-selected, corrected for readout, less a reference's error, and extrapolated.
+
+How the outcomes were obtained is no matter here. A `Reading` carries, beside its value and sampling variance, how far
+each calibrated readout rate moves it, so that the error of a calibration that two readings share cancels where they
+are subtracted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vqe_prune.grouping import EXACT_QUBITS, Conserved, Setting
+from vqe_prune.paulis import QubitHamiltonian
+
+Vector = NDArray[np.float64]
+
+LEAST_CONTRAST = 0.1
+"""A qubit whose readout tells 0 from 1 by less (1 - P(1|0) - P(0|1)) says nothing that can be corrected."""
+
+
+class UnusableDataError(Exception):
+    """These outcomes give no value of this kind; the message says why."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tally:
+    """Outcomes, each distinct one once.
+
+    Attributes:
+        bits: Distinct outcomes; shape (n_distinct, n_qubits).
+        counts: How often each was seen; shape (n_distinct,).
+
+    """
+
+    bits: NDArray[np.bool_]
+    counts: NDArray[np.int64]
+
+
+def tally(outcomes: NDArray[np.bool_]) -> Tally:
+    """Count outcomes, shape (shots, n_qubits)."""
+    packed, counts = np.unique(np.packbits(outcomes, axis=1), axis=0, return_counts=True)
+    bits = np.unpackbits(packed, axis=1, count=outcomes.shape[1]).astype(np.bool_)
+    return Tally(bits, counts.astype(np.int64))
+
+
+@dataclass(frozen=True, eq=False)
+class Readout:
+    """How often each qubit is read wrongly, on its own.
+
+    Attributes:
+        rates: P(1 read | 0) and P(0 read | 1) of each qubit; shape (2, n_qubits).
+        errors: Their standard errors; same shape.
+
+    """
+
+    rates: Vector
+    errors: Vector
+
+
+def calibrate_readout(zeros: Tally, ones: Tally) -> Readout:
+    """Return the readout rates from outcomes of the circuits that prepare all zeros and all ones."""
+    rates, errors = [], []
+    for counted, wrong in ((zeros, zeros.bits), (ones, ~ones.bits)):
+        shots = int(counted.counts.sum())
+        seen = counted.counts @ wrong
+        likely = (seen + 1.0) / (shots + 2.0)  # of no error in n shots one must not conclude an error of 0 +- 0
+        rates.append(seen / shots)
+        errors.append(np.sqrt(likely * (1.0 - likely) / shots))
+    return Readout(np.array(rates), np.array(errors))
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """One energy from the outcomes of all settings.
+
+    Attributes:
+        value: Energy.
+        variance: Its sampling variance.
+        slopes: Change of the value when a calibrated rate grows by its standard error; shape (2 n_qubits,).
+        kept: Fraction of the shots that post-selection keeps.
+
+    """
+
+    value: float
+    variance: float
+    slopes: Vector
+    kept: float = 1.0
+
+    @property
+    def error(self) -> float:
+        """One standard error: sampling of the settings and of the calibration."""
+        return math.sqrt(self.variance + float(self.slopes @ self.slopes))
+
+
+def read_energy(
+    constant: float,
+    settings: Sequence[Setting],
+    tallies: Sequence[Tally],
+    variances: Vector,
+    *,
+    post_select: bool = False,
+    readout: Readout | None = None,
+) -> Reading:
+    """Return the energy: constant + sum_g mean of setting g's observable over its shots.
+
+    The variance is that of the per-shot values of the whole observable, so covariances of its terms count. It is never
+    taken below what the exact state predicts: few shots may all miss a rare outcome.
+
+    With readout rates e0, e1 of a qubit, z becomes (z - (e1 - e0)) / (1 - e0 - e1) in products of Z. With
+    post-selection as well the outcome probabilities are corrected first, since reading comes last, and then restricted
+    to the conserved numbers: E_g = sum_y p(y) w(y) / sum_y p(y) d(y), w = M^-T (g f), d = M^-T g, with the observable
+    f, the indicator g of right numbers and the matrix M of readout errors.
+
+    Args:
+        constant: Coefficient of the identity.
+        settings: What each circuit measured.
+        tallies: Outcomes of each.
+        variances: Predicted variance of one shot of each setting; shape (n_settings,).
+        post_select: Keep only outcomes with the conserved numbers, in the settings that keep them.
+        readout: Rates to correct for.
+
+    Raises:
+        UnusableDataError: Post-selection leaves too little, or a qubit's readout has no contrast.
+
+    """
+    n_qubits = tallies[0].bits.shape[1] if tallies else 0
+    if readout is not None and (1.0 - readout.rates.sum(axis=0)).min() < LEAST_CONTRAST:
+        worst = int(np.argmax(readout.rates.sum(axis=0)))
+        raise UnusableDataError(f"the readout of qubit {worst} hardly tells 0 from 1")
+    value, variance, kept, shots = constant, 0.0, 0.0, 0
+    slopes = np.zeros((2, n_qubits))
+    for k, (setting, counted, least) in enumerate(zip(settings, tallies, variances, strict=True)):
+        rates = None if readout is None else readout.rates
+        try:
+            mean, spread, weight = _read_setting(setting, counted, float(least), post_select, rates)
+        except UnusableDataError as error:
+            raise UnusableDataError(f"setting {k}: {error}") from None
+        n = int(counted.counts.sum())
+        value, variance, kept, shots = value + mean, variance + spread, kept + n * weight, shots + n
+        if readout is not None:
+            slopes += _slopes(setting, counted, post_select, readout)
+    return Reading(value, variance, slopes.ravel(), kept / shots if shots else 1.0)
+
+
+def _read_setting(
+    setting: Setting, counted: Tally, least: float, post_select: bool, rates: Vector | None
+) -> tuple[float, float, float]:
+    """Mean of the observable, variance of that mean, and the fraction of shots that count."""
+    values, weights = _values(setting, counted.bits, post_select, rates)
+    n = int(counted.counts.sum())
+    weight = float(counted.counts @ weights) / n
+    if weight * n < 2.0:
+        raise UnusableDataError(f"post-selection keeps {max(weight, 0.0) * n:.0f} of {n} shots")
+    mean = float(counted.counts @ values) / (n * weight)
+    residuals = values - mean * weights  # of the ratio: they sum to zero
+    sample = float(counted.counts @ residuals**2) / (n - 1)
+    return mean, max(sample, least * weight) / (n * weight**2), weight
+
+
+def _slopes(setting: Setting, counted: Tally, post_select: bool, readout: Readout) -> Vector:
+    """Change of a setting's mean when each rate grows by its error, by central differences; (2, n_qubits)."""
+    found = np.zeros_like(readout.rates)
+    n = int(counted.counts.sum())
+    measured = {qubit for _, qubits in setting.diagonal for qubit in qubits}
+    if post_select:
+        measured |= {qubit for qubits, _ in setting.checks for qubit in qubits}
+    for kind in (0, 1):
+        for qubit in measured:
+            ends = []
+            for sign in (1.0, -1.0):
+                rates = readout.rates.copy()
+                rates[kind, qubit] += sign * readout.errors[kind, qubit]
+                values, weights = _values(setting, counted.bits, post_select, rates)
+                ends.append(float(counted.counts @ values) / max(float(counted.counts @ weights), 1.0 / n))
+            found[kind, qubit] = 0.5 * (ends[0] - ends[1])
+    return found
+
+
+def _values(
+    setting: Setting, bits: NDArray[np.bool_], post_select: bool, rates: Vector | None
+) -> tuple[Vector, Vector]:
+    """The observable's value and weight for each outcome; shapes (n_distinct,)."""
+    if post_select and setting.checks and rates is not None:
+        return _corrected_and_selected(setting, bits, rates)
+    signs = _signs(bits)
+    if rates is not None:
+        signs = (signs - (rates[1] - rates[0])) / (1.0 - rates.sum(axis=0))
+    weights = np.ones(len(bits))
+    if post_select:
+        weights = right_numbers(setting.checks, bits).astype(np.float64)
+    return _observable(setting, signs) * weights, weights
+
+
+def _signs(bits: NDArray[np.bool_]) -> Vector:
+    """Eigenvalue of Z: 1 for zero, -1 for one."""
+    return np.where(bits, -1.0, 1.0)
+
+
+def _observable(setting: Setting, signs: Vector) -> Vector:
+    found = np.zeros(len(signs))
+    for coefficient, qubits in setting.diagonal:
+        found += coefficient * signs[:, list(qubits)].prod(axis=1)
+    return found
+
+
+def right_numbers(checks: Conserved, bits: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which outcomes, shape (n, n_qubits), hold every conserved number of ones."""
+    right = np.ones(len(bits), dtype=np.bool_)
+    for qubits, number in checks:
+        right &= bits[:, list(qubits)].sum(axis=1) == number
+    return right
+
+
+@cache
+def _all_outcomes(n_qubits: int) -> NDArray[np.bool_]:
+    shifts = np.arange(n_qubits - 1, -1, -1)
+    bits = (np.arange(1 << n_qubits)[:, None] >> shifts & 1).astype(np.bool_)
+    bits.setflags(write=False)
+    return bits
+
+
+def _corrected_and_selected(setting: Setting, bits: NDArray[np.bool_], rates: Vector) -> tuple[Vector, Vector]:
+    n = bits.shape[1]
+    every = _all_outcomes(n)
+    right = right_numbers(setting.checks, every).astype(np.float64)
+    tables = np.stack([right * _observable(setting, _signs(every)), right]).reshape(2, *(2,) * n)
+    for qubit in range(n):
+        low, high = rates[:, qubit]
+        inverse = np.array([[1.0 - high, -high], [-low, 1.0 - low]]) / (1.0 - low - high)  # (true, read)
+        tables = np.moveaxis(np.tensordot(tables, inverse, axes=(qubit + 1, 0)), -1, qubit + 1)
+    values, weights = tables.reshape(2, -1)
+    index = bits @ (1 << np.arange(n - 1, -1, -1))
+    return values[index], weights[index]
+
+
+def subtract_reference(measured: Reading, reference: Reading, exact: float) -> Reading:
+    """Subtract the error of a reference state of the same circuit: E - (E_reference - exact).
+
+    Noise that mixes a share p of a fixed state into both leaves the bias p (E_reference - E), small where the
+    reference's energy is close; noise that depends on the angles is not seen.
+
+    Args:
+        measured: Energy of the circuit.
+        reference: Energy of the same circuit at other angles, in the same settings.
+        exact: The reference's energy without noise.
+
+    Reference: P. Lolur, M. Skogh, W. Dobrautz, C. Warren, J. Biznárová, A. Osman, G. Tancredi, G. Wendin, J. Bylander,
+        M. Rahm, Reference-state error mitigation: a strategy for high accuracy quantum computation of chemistry, arXiv
+        2203.14756; the note on its bias is ours.
+
+    """
+    return Reading(
+        measured.value - (reference.value - exact),
+        measured.variance + reference.variance,
+        measured.slopes - reference.slopes,
+        min(measured.kept, reference.kept),
+    )
+
+
+def extrapolate(single: Reading, triple: Reading, mixed: float | None) -> dict[str, Reading]:
+    """Extrapolate to no two-qubit gate error from the circuit and the one with each two-qubit gate three times.
+
+    Linear: 3/2 E_1 - 1/2 E_3. Exponential: A + B r^fold with the energy A of complete mixing, which two folds
+    determine: A + (E_1 - A)^(3/2) / (E_3 - A)^(1/2), left out where (E_3 - A) / (E_1 - A) is not between 0 and 1. Each
+    bar holds the sampling error and the difference of the two fits, or of the linear fit and E_1 where it is alone,
+    halved: the curvature of a dependence on noise cannot be seen at two points.
+
+    Args:
+        single: The energy at fold 1.
+        triple: At fold 3.
+        mixed: Energy A of complete mixing, None where it is not known.
+
+    Returns:
+        Readings named ``linear`` and, where it exists, ``exponential``.
+
+    Reference: K. Temme, S. Bravyi, J. M. Gambetta, Error mitigation for short-depth quantum circuits, arXiv 1612.02058,
+        and T. Giurgica-Tiron, Y. Hindy, R. LaRose, A. Mari, W. J. Zeng, Digital zero noise extrapolation for quantum
+        error mitigation, arXiv 2005.10921; the bar is our reconstruction.
+
+    """
+    found = {"linear": _combined(single, triple, 1.5 * single.value - 0.5 * triple.value, 1.5, -0.5)}
+    if mixed is not None and single.value != mixed:
+        near, far = single.value - mixed, triple.value - mixed
+        if 0.0 < far / near < 1.0:
+            root = math.sqrt(near / far)
+            found["exponential"] = _combined(single, triple, mixed + near * root, 1.5 * root, -0.5 * root**3)
+    if len(found) == 2:
+        between = abs(found["linear"].value - found["exponential"].value)
+    else:
+        between = 0.5 * abs(found["linear"].value - single.value)
+    return {
+        name: Reading(each.value, each.variance + between**2, each.slopes, each.kept) for name, each in found.items()
+    }
+
+
+def _combined(first: Reading, second: Reading, value: float, d_first: float, d_second: float) -> Reading:
+    """A function of two readings with its derivatives."""
+    return Reading(
+        value,
+        d_first**2 * first.variance + d_second**2 * second.variance,
+        d_first * first.slopes + d_second * second.slopes,
+        min(first.kept, second.kept),
+    )
+
+
+def mixed_energy(hamiltonian: QubitHamiltonian, conserved: Conserved = ()) -> float | None:
+    """Return the mean energy of all states with given numbers of ones; None where they are too many to list.
+
+    Args:
+        hamiltonian: H.
+        conserved: Sets of qubits and their numbers of ones; without any all states.
+
+    """
+    if not conserved:
+        return hamiltonian.constant
+    if hamiltonian.n_qubits > EXACT_QUBITS:
+        return None
+    every = _all_outcomes(hamiltonian.n_qubits)
+    signs = _signs(every[right_numbers(conserved, every)])
+    total = np.zeros(len(signs))
+    for coefficient, string in hamiltonian.terms:
+        if all(letter == "Z" for _, letter in string):
+            total += coefficient * signs[:, [q for q, _ in string]].prod(axis=1)
+    return hamiltonian.constant + float(total.mean())
