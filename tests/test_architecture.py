@@ -21,7 +21,10 @@ ORDER = [
     "prune.journal", "prune.absorption", "prune.passes", "prune.eqntk", "prune.cells", "prune.distances",
     "prune.condense", "prune.calibration", "prune.limits", "prune.merge_certificate",
     "prune.lie", "prune.notes", "prune.steps", "prune.pruning", "prune.family",
-    "adapt", "engine.qsim", "report.record", "report.table", "report.pictures", "report.score_pictures",
+    "adapt", "engine.qsim",
+    "hardware.placement", "hardware.compilation", "hardware.virtual", "hardware.processors", "hardware.jobs",
+    "hardware.runner", "hardware",
+    "report.record", "report.table", "report.pictures", "report.score_pictures",
     "report.page", "report", "journal",
     "config", "inputs", "results", "study", "__main__",
 ]  # fmt: skip

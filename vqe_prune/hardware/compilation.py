@@ -1,0 +1,296 @@
+"""From gates to a program that a processor accepts: native gates, placed, routed where needed, validated, folded.
+
+Two properties of cirq-google's noise models decide the form of one-qubit gates. Errors are keyed by PhasedXZGate, so
+X, H or PhasedXPowGate would run without any; rotations about Z are changes of frame and cost nothing. Every one-qubit
+gate is therefore one PhasedXZGate, and one ZPowGate where it is a rotation about Z.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from vqe_prune.circuit import Gate, to_cirq
+from vqe_prune.errors import InputError
+from vqe_prune.hardware.placement import (
+    DeviceErrors,
+    Placement,
+    Workload,
+    choose_placement,
+    count_workload,
+    read_errors,
+)
+
+if TYPE_CHECKING:
+    import cirq
+    import cirq_google
+
+NATIVE_GATES = {
+    "GoogleCZTargetGateset": "cz",
+    "CZTargetGateset": "cz",
+    "SqrtIswapTargetGateset": "sqrt_iswap",
+    "SycamoreTargetGateset": "sycamore",
+}
+"""Two-qubit gate of each of cirq's target gate sets, in the words of calibrations."""
+
+NEGLIGIBLE = 1e-8
+"""Exponents and matrix elements below this are rounding."""
+
+MEASUREMENT_KEY = "m"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CompiledCircuit:
+    """A circuit in a processor's gates on its qubits.
+
+    Attributes:
+        circuit: Without measurement. On the mapped qubits it equals the logical circuit up to a phase; with
+            ``prepare`` it does so on |0...0>, the state that it starts from.
+        starts: Physical qubit where each logical qubit starts.
+        ends: Physical qubit where each logical qubit is measured: elsewhere, where routing moved it.
+
+    """
+
+    circuit: cirq.Circuit
+    starts: tuple[cirq.Qid, ...]
+    ends: tuple[cirq.Qid, ...]
+
+    @property
+    def n_two_qubit_gates(self) -> int:
+        """Native gates on two qubits."""
+        return count_two_qubit_gates(self.circuit)
+
+    @property
+    def depth(self) -> int:
+        """Moments that take time: those with anything but rotations about Z."""
+        return count_physical_moments(self.circuit)
+
+    def program(self, fold: int = 1) -> cirq.Circuit:
+        """Return the circuit, folded, with a measurement of the logical qubits in their order under the key ``m``."""
+        import cirq
+
+        return fold_two_qubit_gates(self.circuit, fold) + cirq.Moment(cirq.measure(*self.ends, key=MEASUREMENT_KEY))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Target:
+    """What circuits are compiled for.
+
+    Attributes:
+        device: The processor's device; it validates every program.
+        gateset: One of its compilation target gate sets.
+        errors: Errors of that gate set's gates.
+
+    """
+
+    device: cirq.Device
+    gateset: cirq.CompilationTargetGateset
+    errors: DeviceErrors
+
+
+def find_targets(device: cirq.Device, calibration: cirq_google.Calibration | None) -> tuple[Target, ...]:
+    """Return the gate sets that a device can be used with.
+
+    A gate set whose two-qubit gate stands in no calibration is left out: rainbow and weber accept CZ, but nobody knows
+    how it errs there, and their virtual machines run it without error. The Sycamore gate is used only where nothing
+    else is there: a pair rotation takes four of them, and folding needs an inverse that the device does not have.
+
+    Args:
+        device: Of a processor.
+        calibration: Of the same processor, None where it publishes none.
+
+    Raises:
+        InputError: The device has no gate set that can be used.
+
+    """
+    gatesets = device.metadata.compilation_target_gatesets
+    found = []
+    for gateset in gatesets:
+        gate = NATIVE_GATES.get(type(gateset).__name__)
+        errors = None if gate is None else read_errors(calibration, gate, device.metadata.nx_graph)
+        if errors is not None:
+            found.append(Target(device=device, gateset=gateset, errors=errors))
+    targets = [target for target in found if target.errors.gate != "sycamore"] or found
+    if not targets:
+        names = ", ".join(type(gateset).__name__ for gateset in gatesets) or "none"
+        raise InputError(f"the processor has no target gate set with calibrated two-qubit gates (it has {names})")
+    return tuple(targets)
+
+
+def place_circuits(
+    circuits: Sequence[Sequence[Gate]], n_qubits: int, targets: Sequence[Target], *, prepare: bool = True
+) -> tuple[Target, Placement]:
+    """Choose the gate set and the qubits on which circuits should err least, one placement for all of them.
+
+    Args:
+        circuits: Gates on qubits 0 to n_qubits - 1.
+        n_qubits: Number of qubits, all measured.
+        targets: From `find_targets`.
+        prepare: As in `compile_circuit`.
+
+    """
+    best: tuple[Target, Placement] | None = None
+    for target in targets:
+        native = [_native(gates, target.gateset, prepare) for gates in circuits]
+        workload: Workload = count_workload(native, n_qubits)
+        placement = choose_placement(workload, target.errors)
+        if best is None or placement.expected_error < best[1].expected_error:
+            best = target, placement
+    assert best is not None, "find_targets returns at least one"
+    return best
+
+
+def compile_circuit(
+    gates: Sequence[Gate], placement: Placement, target: Target, *, prepare: bool = True
+) -> CompiledCircuit:
+    """Compile a circuit for a processor.
+
+    Args:
+        gates: Gates on qubits 0, 1, ...
+        placement: Where they start.
+        target: Gate set and device.
+        prepare: Whether the first gates on a pair of qubits may be replaced by others that do the same to |00>: one
+            two-qubit gate instead of two for a pair rotation of the reference. The unitary then differs.
+
+    Returns:
+        Native gates on the processor's qubits, validated by its device.
+
+    Raises:
+        InputError: The device refuses the circuit.
+
+    """
+    import cirq
+    import networkx as nx
+
+    starts = dict(zip(cirq.LineQubit.range(len(placement.qubits)), placement.qubits, strict=True))
+    native = _native(gates, target.gateset, prepare)
+    graph = nx.Graph(sorted(pair for pair in target.errors.two_qubit if pair[0] < pair[1]))
+    if all(graph.has_edge(*(starts[q] for q in pair)) for pair in _pairs_of(native)):
+        circuit, ends = native.transform_qubits(starts), placement.qubits
+    else:
+        mapper = cirq.HardCodedInitialMapper(starts)
+        routed, _, moved = cirq.RouteCQC(graph).route_circuit(native, initial_mapper=mapper)
+        ends = tuple(moved.get(qubit, qubit) for qubit in placement.qubits)
+        circuit = _tidy(cirq.optimize_for_target_gateset(routed, gateset=target.gateset, max_num_passes=None))
+    compiled = CompiledCircuit(circuit=cirq.align_right(circuit), starts=placement.qubits, ends=ends)
+    validate(compiled.program(), target.device)
+    return compiled
+
+
+def validate(program: cirq.Circuit, device: cirq.Device) -> None:
+    """Raise InputError where a device refuses a program."""
+    try:
+        device.validate_circuit(program)
+    except ValueError as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"the processor refuses the compiled circuit: {reason}") from error
+
+
+def fold_two_qubit_gates(circuit: cirq.Circuit, fold: int) -> cirq.Circuit:
+    """Replace every two-qubit gate U by U (U^dagger U)^((fold - 1) / 2): the same unitary with more noise.
+
+    Nothing is optimised afterwards, so that nothing of it cancels.
+
+    Args:
+        circuit: Native gates.
+        fold: Odd, 1 or more.
+
+    Raises:
+        InputError: The number is not odd, or the gate has no native inverse.
+
+    """
+    import cirq
+
+    if isinstance(fold, bool) or not isinstance(fold, int) or fold < 1 or fold % 2 == 0:
+        raise InputError(f"fold={fold} must be an odd number, 1 or more: a gate is followed by its inverse and itself")
+    if fold == 1:
+        return circuit
+    moments = []
+    for moment in circuit:
+        moments.append(moment)
+        forward = [operation for operation in moment if len(operation.qubits) == 2]
+        if forward:
+            pair = [cirq.Moment(_inverse(operation) for operation in forward), cirq.Moment(forward)]
+            moments += pair * ((fold - 1) // 2)
+    return cirq.Circuit(moments)
+
+
+def count_two_qubit_gates(circuit: cirq.Circuit) -> int:
+    """Count gates on two qubits."""
+    return sum(len(operation.qubits) == 2 for operation in circuit.all_operations() if not _is_measurement(operation))
+
+
+def count_physical_moments(circuit: cirq.Circuit) -> int:
+    """Count moments with a gate that is no rotation about Z, measurements left out."""
+    return sum(any(not _is_virtual(o) and not _is_measurement(o) for o in moment) for moment in circuit)
+
+
+def _inverse(operation: cirq.Operation) -> cirq.Operation:
+    if type(operation.gate).__name__ == "SycamoreGate":
+        raise InputError("fold: the Sycamore gate has no inverse on the processor; leave folding out")
+    return operation**-1
+
+
+def _native(gates: Sequence[Gate], gateset: cirq.CompilationTargetGateset, prepare: bool) -> cirq.Circuit:
+    """Compile to a gate set on line qubits, wherever they will be."""
+    import cirq
+
+    circuit = to_cirq(gates)
+    if prepare:
+        circuit = _prepare_first_pairs(circuit, gateset)
+    return _tidy(cirq.optimize_for_target_gateset(circuit, gateset=gateset, max_num_passes=None))
+
+
+def _prepare_first_pairs(circuit: cirq.Circuit, gateset: cirq.CompilationTargetGateset) -> cirq.Circuit:
+    """Replace each block of gates on two qubits that are still in |00> by the cheapest preparation of its state."""
+    import cirq
+
+    prepare: Mapping[str, Callable[..., Any]] = {
+        "cz": cirq.prepare_two_qubit_state_using_cz,
+        "sqrt_iswap": cirq.prepare_two_qubit_state_using_sqrt_iswap,
+    }
+    preparation = prepare.get(NATIVE_GATES.get(type(gateset).__name__, ""))
+    if preparation is None:
+        return circuit
+    touched: set[cirq.Qid] = set()
+    operations: list[Any] = []
+    for block in cirq.merge_k_qubit_unitaries_to_circuit_op(circuit, k=2).all_operations():
+        if len(block.qubits) == 2 and touched.isdisjoint(block.qubits):
+            operations += preparation(*block.qubits, cirq.unitary(block)[:, 0])
+        else:
+            operations.append(cirq.decompose_once(block) if isinstance(block, cirq.CircuitOperation) else block)
+        touched.update(block.qubits)
+    return cirq.Circuit(operations)
+
+
+def _tidy(circuit: cirq.Circuit) -> cirq.Circuit:
+    """Make every one-qubit gate one PhasedXZGate, or one ZPowGate where it only turns about Z."""
+    import cirq
+
+    def frame_change(operation: cirq.Operation, _: int) -> cirq.Operation:
+        gate = operation.gate
+        if isinstance(gate, cirq.PhasedXZGate) and abs(gate.x_exponent) < NEGLIGIBLE:
+            return cirq.ZPowGate(exponent=gate.z_exponent).on(*operation.qubits)
+        return operation
+
+    merged = cirq.merge_single_qubit_gates_to_phxz(circuit, atol=NEGLIGIBLE)
+    merged = cirq.map_operations(merged, frame_change)
+    merged = cirq.drop_negligible_operations(merged, atol=NEGLIGIBLE)
+    return cirq.Circuit(merged.all_operations())  # packed again: every gate as early as its qubits allow
+
+
+def _pairs_of(circuit: cirq.Circuit) -> set[tuple[cirq.Qid, ...]]:
+    return {operation.qubits for operation in circuit.all_operations() if len(operation.qubits) == 2}
+
+
+def _is_measurement(operation: cirq.Operation) -> bool:
+    import cirq
+
+    return cirq.is_measurement(operation)
+
+
+def _is_virtual(operation: cirq.Operation) -> bool:
+    import cirq
+
+    return isinstance(operation.gate, cirq.ZPowGate)

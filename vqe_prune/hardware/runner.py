@@ -1,0 +1,168 @@
+"""Running circuits on a processor, virtual or real, through the same code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vqe_prune.circuit import Gate
+from vqe_prune.errors import InputError
+from vqe_prune.hardware.compilation import (
+    CompiledCircuit,
+    Target,
+    compile_circuit,
+    count_physical_moments,
+    count_two_qubit_gates,
+    find_targets,
+    place_circuits,
+    validate,
+)
+from vqe_prune.hardware.jobs import JOB_FILE, collect, plan_batch, read_batch, run_batch
+from vqe_prune.hardware.placement import Placement
+from vqe_prune.hardware.processors import describe_processor
+
+if TYPE_CHECKING:
+    from cirq_google.engine import AbstractProcessor
+
+
+class DeviceRunner:
+    """Compiles circuits for a processor, places them by its calibration, runs them and returns logical outcomes.
+
+    All circuits of a runner start on the same physical qubits: the first call of `run` chooses them for its circuits,
+    or `place` does, so that what later calls calibrate is what the earlier ones used. Where a circuit has to be routed
+    its qubits are measured where routing left them; `measured_positions` says so.
+
+    Args:
+        processor: From `open_processor`.
+        n_qubits: Logical qubits; outcomes have one column each.
+        folder: Where each call of `run` keeps its batch, ``0000``, ``0001``, ...; the same calls on the same folder
+            go on where a killed process stopped. None keeps nothing.
+        settings_digest: Of whatever else results depend on; a folder of other settings is refused.
+        prepare: Whether gates on qubits that are still in |00> may be replaced by a cheaper preparation.
+        say: Told what the user should know, one line each.
+
+    Attributes:
+        n_two_qubit_gates: Largest number in a circuit of the last `run`, folding counted; None before.
+        depth: Largest number of moments that take time, measurement left out; None before.
+        placement: Physical qubits and expected error; None before.
+        compiled: The circuits of the last `run`, before folding.
+        notes: What the user should know, in words.
+
+    """
+
+    def __init__(
+        self,
+        processor: AbstractProcessor,
+        n_qubits: int,
+        *,
+        folder: Path | None = None,
+        settings_digest: str = "",
+        prepare: bool = True,
+        say: Callable[[str], Any] = print,
+    ) -> None:
+        self._processor, self._n_qubits, self._folder = processor, n_qubits, folder
+        self._digest, self._prepare, self._say = settings_digest, prepare, say
+        calibration = processor.get_current_calibration()
+        self._targets = find_targets(processor.get_device(), calibration)
+        self._target: Target | None = None
+        self._known: dict[tuple[Gate, ...], CompiledCircuit] = {}
+        self._calls = 0
+        self.n_two_qubit_gates: int | None = None
+        self.depth: int | None = None
+        self.placement: Placement | None = None
+        self.compiled: tuple[CompiledCircuit, ...] = ()
+        self.notes: tuple[str, ...] = ()
+        if calibration is None:
+            self.notes += ("the processor publishes no calibration: qubits were chosen by their neighbours alone",)
+
+    @property
+    def measured_positions(self) -> tuple[tuple[int, ...] | None, ...]:
+        """For each circuit of the last `run`, the start position whose physical qubit each logical one was read from.
+
+        (0, 1, ...) where nothing was routed; None where routing left a qubit on one that no circuit starts from.
+        """
+        assert self.placement is not None, "run was called"
+        start = {qubit: k for k, qubit in enumerate(self.placement.qubits)}
+        return tuple(
+            tuple(start[q] for q in each.ends) if set(each.ends) <= set(start) else None for each in self.compiled
+        )
+
+    def place(self, circuits: Sequence[Sequence[Gate]]) -> Placement:
+        """Choose gate set and qubits for circuits; later calls of `run` keep them."""
+        self._check(circuits)
+        self._target, self.placement = place_circuits(circuits, self._n_qubits, self._targets, prepare=self._prepare)
+        self._known.clear()
+        return self.placement
+
+    def compile(self, circuits: Sequence[Sequence[Gate]]) -> tuple[CompiledCircuit, ...]:
+        """Compile circuits on the runner's qubits, choosing them if this is the first call."""
+        self._check(circuits)
+        if self._target is None:
+            self.place(circuits)
+        assert self._target is not None and self.placement is not None
+        for gates in map(tuple, circuits):
+            if gates not in self._known:
+                self._known[gates] = compile_circuit(gates, self.placement, self._target, prepare=self._prepare)
+        return tuple(self._known[tuple(gates)] for gates in circuits)
+
+    def run(
+        self, circuits: Sequence[Sequence[Gate]], shots: Sequence[int], *, fold: int = 1
+    ) -> list[NDArray[np.bool_]]:
+        """Run circuits in one batch.
+
+        Args:
+            circuits: Gates on qubits 0 to n_qubits - 1.
+            shots: Of each circuit.
+            fold: Odd; every two-qubit gate U of the compiled circuits becomes U (U^dagger U)^((fold - 1) / 2).
+
+        Returns:
+            Outcomes, one array (shots, n_qubits) a circuit, True for 1.
+
+        Raises:
+            InputError: Shots or fold cannot be used, or the folder holds another batch.
+            ConvergenceError: A job failed.
+
+        """
+        if len(shots) != len(circuits) or any(number < 1 for number in shots):
+            raise InputError(f"shots={list(shots)} must be one number, 1 or more, for each of {len(circuits)} circuits")
+        if not circuits:
+            return []
+        self.compiled = self.compile(circuits)
+        programs = [each.program(fold) for each in self.compiled]
+        assert self._target is not None
+        for program in programs:
+            validate(program, self._target.device)
+        self.n_two_qubit_gates = max(map(count_two_qubit_gates, programs))
+        self.depth = max(map(count_physical_moments, programs))
+        digest = self._digest_of(circuits, shots, fold)
+        folder = None if self._folder is None else self._folder / f"{self._calls:04d}"
+        self._calls += 1
+        if folder is not None and (folder / JOB_FILE).exists():
+            if read_batch(folder).digest != digest:
+                raise InputError(f"{folder} holds a batch of other circuits or settings; choose another folder")
+            return collect(folder, processor=self._processor, say=self._say)
+        batch = plan_batch(self._processor, programs, [int(number) for number in shots], digest)
+        return run_batch(self._processor, batch, folder, self._say)
+
+    def _check(self, circuits: Sequence[Sequence[Gate]]) -> None:
+        used = max((q for gates in circuits for gate in gates for q in gate.qubits), default=-1)
+        if used >= self._n_qubits:
+            raise InputError(f"a circuit uses qubit {used}, but the runner has {self._n_qubits} qubits, 0 first")
+
+    def _digest_of(self, circuits: Sequence[Sequence[Gate]], shots: Sequence[int], fold: int) -> str:
+        content = {
+            "processor": describe_processor(self._processor),
+            "circuits": [[list(gate) for gate in gates] for gates in circuits],
+            "shots": [int(number) for number in shots],
+            "fold": fold,
+            "n_qubits": self._n_qubits,
+            "prepare": self._prepare,
+            "settings": self._digest,
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True, default=float).encode()).hexdigest()

@@ -1,0 +1,154 @@
+"""The processors that cirq-google ships as virtual machines, with their noise scaled by a factor.
+
+Imports cirq-google when it is imported; `processors` does so only when a device is opened.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+import cirq
+import cirq_google
+import numpy as np
+from cirq_google.engine import (
+    SimulatedLocalEngine,
+    SimulatedLocalProcessor,
+    create_device_from_processor_id,
+    load_device_noise_properties,
+    load_median_device_calibration,
+)
+from cirq_google.engine.virtual_engine_factory import create_device_spec_from_processor_id
+
+from vqe_prune.errors import InputError
+
+MOST_DENSITY_QUBITS = 8
+"""Up to here a density matrix gives all shots at once; above, qsim runs one trajectory a shot."""
+
+
+def scaled_device_noise(name: str, factor: float, qubits: Iterable[cirq.Qid] | None = None) -> cirq.NoiseModel:
+    """Build the noise model of a device's calibration with all its error rates multiplied by a factor.
+
+    Pauli errors and readout errors are multiplied by the factor, T1 and Tphi are divided by it; the angles by which
+    two-qubit gates are off are multiplied by its square root, since the infidelity goes with their square. With 1 it is
+    the noise of cirq-google's virtual machine, with 0 there is none. Scaling is our reconstruction.
+
+    Args:
+        name: ``rainbow``, ``weber`` or ``willow_pink``.
+        factor: 0 or more.
+        qubits: Keep the noise of these alone, which is faster to apply and changes nothing on circuits of them.
+
+    Raises:
+        InputError: The factor is negative, or makes an error rate larger than it can be.
+
+    """
+    check_noise_scale(factor)
+    if factor == 0.0:
+        return cirq.NO_NOISE
+    properties = load_properties(name)
+    kept = frozenset(properties.t1_ns) if qubits is None else frozenset(qubits)
+    known = set(properties.t1_ns)
+    if not kept <= known:
+        raise InputError(f"{name} has no qubit {min(kept - known)}")
+    return cirq_google.NoiseModelFromGoogleNoiseProperties(_scaled(properties, name, factor, kept))
+
+
+def check_noise_scale(factor: float) -> None:
+    """Raise InputError where a factor of noise is not 0 or more."""
+    if not (math.isfinite(factor) and factor >= 0.0):
+        raise InputError(f"noise scale {factor} must be 0 or more: 0 is no noise, 1 the device's calibration")
+
+
+@lru_cache(maxsize=4)
+def load_properties(name: str) -> cirq_google.GoogleNoiseProperties:
+    """Return the noise properties of a virtual processor; reading them takes a tenth of a second."""
+    return load_device_noise_properties(name)
+
+
+def _scaled(
+    properties: cirq_google.GoogleNoiseProperties, name: str, factor: float, kept: frozenset[cirq.Qid]
+) -> cirq_google.GoogleNoiseProperties:
+    pauli = {i: factor * e for i, e in properties.gate_pauli_errors.items() if kept.issuperset(i.qubits)}
+    readout = {q: [factor * e for e in errors] for q, errors in properties.readout_errors.items() if q in kept}
+    readout = {q: errors for q, errors in readout.items() if sum(errors) > 0.0}  # cirq divides by the sum
+    largest = max([*pauli.values(), *map(sum, readout.values())], default=0.0)
+    if largest > 1.0:
+        raise InputError(
+            f"noise scale {factor:g} makes an error rate on {name} larger than 1; at most {factor / largest:.3g}"
+        )
+    angle = math.sqrt(factor)
+    coherent = {
+        i: cirq.PhasedFSimGate(*(angle * a for a in (g.theta, g.zeta, g.chi, g.gamma, g.phi)))
+        for i, g in properties.fsim_errors.items()
+        if kept.issuperset(i.qubits)
+    }
+    return replace(
+        properties,
+        t1_ns={q: t / factor for q, t in properties.t1_ns.items() if q in kept},
+        tphi_ns={q: t / factor for q, t in properties.tphi_ns.items() if q in kept},
+        readout_errors=readout,
+        gate_pauli_errors=pauli,
+        fsim_errors=coherent,
+    )
+
+
+class NoisySampler(cirq.Sampler):  # type: ignore[misc]  # cirq is untyped here
+    """Samples with a device's noise, by the simulator that suits the number of qubits.
+
+    Args:
+        name: The device.
+        noise_scale: Factor of all its error rates.
+        seed: Of all shots drawn; None draws one.
+
+    """
+
+    def __init__(self, name: str, noise_scale: float, seed: int | None) -> None:
+        self._name, self._scale = name, noise_scale
+        self._random = np.random.RandomState(seed)  # cirq and qsim take nothing newer
+        self._models: dict[frozenset[cirq.Qid], cirq.NoiseModel] = {}
+
+    def run_sweep(self, program: cirq.AbstractCircuit, params: Any, repetitions: int = 1) -> Any:
+        """Sample a circuit, as `cirq.Sampler.run_sweep`."""
+        return self._simulator(program.all_qubits()).run_sweep(program, params, repetitions)
+
+    def _simulator(self, qubits: frozenset[cirq.Qid]) -> Any:
+        if self._scale == 0.0:
+            return cirq.Simulator(seed=self._random)
+        if qubits not in self._models:
+            self._models[qubits] = scaled_device_noise(self._name, self._scale, qubits)
+        if len(qubits) <= MOST_DENSITY_QUBITS:
+            return cirq.DensityMatrixSimulator(noise=self._models[qubits], seed=self._random)
+        import qsimcirq
+
+        return qsimcirq.QSimSimulator(noise=self._models[qubits], seed=int(self._random.randint(2**31)))
+
+
+class VirtualProcessor(SimulatedLocalProcessor):  # type: ignore[misc]
+    """One of cirq-google's virtual processors: its device, its calibration, its noise times a factor.
+
+    Attributes:
+        noise_scale: Factor of all error rates.
+        seed: Of its shots, None for a fresh one.
+
+    Args:
+        name: ``rainbow``, ``weber`` or ``willow_pink``.
+        noise_scale: 0 for a noiseless one, 1 for the device.
+        seed: Of its shots.
+
+    """
+
+    def __init__(self, name: str, noise_scale: float = 1.0, seed: int | None = None) -> None:
+        check_noise_scale(noise_scale)
+        calibration = load_median_device_calibration(name)
+        super().__init__(
+            processor_id=name,
+            sampler=NoisySampler(name, noise_scale, seed),
+            device=create_device_from_processor_id(name),
+            calibrations={calibration.timestamp // 1000: calibration},
+            device_specification=create_device_spec_from_processor_id(name),
+        )
+        self.noise_scale, self.seed = noise_scale, seed
+        SimulatedLocalEngine([self])  # registers itself as this processor's engine
