@@ -25,8 +25,9 @@ ORDER = [
     "hardware.placement", "hardware.compilation", "hardware.virtual", "hardware.processors", "hardware.jobs",
     "hardware.runner", "hardware",
     "report.record", "report.table", "report.pictures", "report.score_pictures",
+    "report.device_table", "report.summary",
     "report.page", "report", "journal",
-    "config", "inputs", "results", "study", "__main__",
+    "config", "inputs", "results", "on_device", "study", "__main__",
 ]  # fmt: skip
 
 

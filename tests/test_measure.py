@@ -1,4 +1,4 @@
-"""Measuring: settings diagonalise their terms, estimates are unbiased with honest bars, mitigation removes its noise."""
+"""Measuring: settings diagonalise their terms, estimates are unbiased, bars are honest, mitigation does its work."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -398,7 +398,7 @@ def test_mitigation_without_effect_is_refused() -> None:
         plan_measurement(encoding, shots=1000, reference=reference_encoding())
     with pytest.raises(vp.InputError, match="its wires or gates differ"):
         plan_measurement(encoding, shots=1000, mitigation=["reference"], reference=electron_encoding())
-    with pytest.raises(vp.InputError, match="shots=20 is too few.*try shots=") as caught:
+    with pytest.raises(vp.InputError, match=r"shots=20 is too few.*try shots=") as caught:
         plan_measurement(encoding, shots=20, mitigation=["zne"])
     enough = int(str(caught.value).rpartition("=")[2])
     assert plan_measurement(encoding, shots=enough, mitigation=["zne"]).total_shots == enough

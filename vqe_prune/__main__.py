@@ -62,6 +62,11 @@ Prepares a ground state, prunes the ansatz and checks the result; the same comma
   optimizer.max_steps=    (2000)
   encoding=               {encodings}: one qubit for a spin orbital; auto takes one for an
                           orbital where an ansatz only moves pairs (auto)
+  device=                 {devices}: measure the circuits there; virtual but for google
+  device.project= device.processor=    ids of Google's service
+  device.shots=           of all circuits of an ansatz together (100000)
+  device.mitigation=      any of [{mitigations}] (without zne)
+  device.noise_scale=     factor of a virtual device's error rates (1)
   exact=                  false leaves out the exact energy (true)
   seed=                   of the random rule, and the first of the random starts (0)
   threads=                for large problems (all cores)
@@ -71,6 +76,7 @@ Examples:
   python -m vqe_prune molecule=LiH
   python -m vqe_prune molecule=H2O pruner.tolerance=5e-4
   python -m vqe_prune molecule=LiH molecule.bond_length=2.4 pruner.parameters=4
+  python -m vqe_prune molecule=LiH pruner.orbitals=optimise device=willow_pink
   python -m vqe_prune model=tfim model.n=6 ansatz=hardware_efficient ansatz.layers=12 pruner=eqntk
 
 Exit status: 0 done, 2 the input cannot be used, 3 a calculation did not converge, 130 interrupted.
@@ -132,6 +138,8 @@ def _choices() -> dict[str, str]:
         "entanglers": config.ENTANGLERS,
         "connectivities": config.CONNECTIVITIES,
         "methods": config.METHODS,
+        "devices": config.DEVICES,
+        "mitigations": config.MITIGATIONS,
         "encodings": config.ENCODINGS,
         "treatments": config.TREATMENTS,
         "ensembles": ENSEMBLES,

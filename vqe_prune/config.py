@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from vqe_prune.errors import InputError, first_line, near_misses, shortened
-from vqe_prune.lie_settings import check_lie
+from vqe_prune.lie_settings import CALIBRATIONS, check_lie
 from vqe_prune.molecule_input import molecule_names, molecule_source
 from vqe_prune.settings import NOT_IN_DIGEST, MoleculeSettings, Settings, digest
 
 ANSATZE = ("uccsd", "hardware_efficient", "hva", "qaoa")
 RULES = ("symmetry", "eqntk", "lie", "curvature", "magnitude", "random", "fisher")
 REFERENCES = ("exact", "full")
+DEVICES = (*CALIBRATIONS, "google")
+MITIGATIONS = ("post_selection", "readout", "reference", "zne")
 ENCODINGS = ("auto", "jordan_wigner")
 TREATMENTS = ("fixed", "absorb", "optimise")
 METHODS = ("adam", "l-bfgs")
@@ -49,7 +51,7 @@ MOST_LAYERS = 5_000
 LARGEST_FILE = 2**24
 """Bytes of the largest file whose content is looked at here; readers refuse smaller ones."""
 
-GROUPS = {"molecule": "name", "model": "name", "ansatz": "name", "pruner": "rules"}
+GROUPS = {"molecule": "name", "model": "name", "ansatz": "name", "pruner": "rules", "device": "name"}
 """Short forms: ``pruner=curvature`` sets ``pruner.rules``, for excitations to [symmetry,curvature]; lists stay."""
 
 WITH_SYMMETRY = "with symmetry"
@@ -250,6 +252,7 @@ def _check(settings: Settings, given: set[str]) -> None:
     pruner = settings.pruner
     _check_model(settings, given)
     _check_ansatz(settings, given)
+    _check_device(settings, given)
     rules = _check_rules(settings, given)
     if pruner.relative_to not in REFERENCES:
         raise InputError(
@@ -324,6 +327,31 @@ def _check_rules(settings: Settings, given: set[str]) -> list[str]:
     if "eqntk" in rules and not settings.exact:
         raise InputError("pruner=eqntk needs the exact energy for its acceptance test; leave out exact=false")
     return rules
+
+
+def _check_device(settings: Settings, given: set[str]) -> None:
+    device = settings.device
+    others = sorted(key for key in given if key.startswith("device.") and key != "device.name")
+    if device.name is None:
+        if others:
+            raise InputError(
+                f"{others[0]} has no effect without a device; write device=NAME, one of {', '.join(DEVICES)}"
+            )
+        return
+    if device.name not in DEVICES:
+        raise InputError(f"unknown device={device.name}{near_misses(device.name, DEVICES)}")
+    virtual = device.name != "google"
+    for key in ("project", "processor") if virtual else ("noise_scale",):
+        if f"device.{key}" in given:
+            kind = "the virtual device" if virtual else "device"
+            raise InputError(f"device.{key} has no effect with {kind}={device.name}; leave it out")
+    for name in device.mitigation:
+        if name not in MITIGATIONS:
+            raise InputError(f"unknown device.mitigation={name}{near_misses(name, MITIGATIONS)}")
+    if device.shots < 1:
+        raise InputError(f"device.shots={device.shots} must be above 0")
+    if not 0 <= device.noise_scale <= 100:
+        raise InputError(f"device.noise_scale={device.noise_scale} must be from 0 to 100")
 
 
 def _on_qubits(settings: Settings) -> bool:

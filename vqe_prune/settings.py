@@ -94,6 +94,18 @@ class PrunerSettings:
 
 
 @dataclass
+class DeviceSettings:
+    """The processor that circuits are measured on, None for none, and how."""
+
+    name: str | None = None
+    project: str | None = None
+    processor: str | None = None
+    shots: int = 100_000
+    mitigation: list[str] = field(default_factory=lambda: ["post_selection", "readout", "reference"])
+    noise_scale: float = 1.0
+
+
+@dataclass
 class Settings:
     """Everything a study depends on."""
 
@@ -103,6 +115,7 @@ class Settings:
     pruner: PrunerSettings = field(default_factory=PrunerSettings)
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
+    device: DeviceSettings = field(default_factory=DeviceSettings)
     encoding: str = "auto"
     exact: bool = True
     seed: int = 0

@@ -16,6 +16,7 @@ from vqe_prune.engine.kernels import compiled_before
 from vqe_prune.errors import InputError
 from vqe_prune.inputs import set_up
 from vqe_prune.journal import TraceJournal
+from vqe_prune.on_device import measure_on_device, open_device
 from vqe_prune.problem import Problem
 from vqe_prune.prune.calibration import load_calibration
 from vqe_prune.prune.lie import LieOptions
@@ -68,6 +69,7 @@ def run(settings: Settings, *, write: Callable[[str], Any] | None = None) -> Rec
         write(report.summary(complete) + f"\nThis study is complete; its report is {folder / 'report.html'}\n")
         return complete
     threads = _threads(settings)
+    processor = open_device(settings.device, settings.seed) if settings.device.name else None  # or fails at once
     problem, ansatz = set_up(settings, lambda text: write(text + "\n"))
     times = {"problem": time.perf_counter() - began}
     folder.mkdir(parents=True, exist_ok=True)
@@ -77,7 +79,7 @@ def run(settings: Settings, *, write: Callable[[str], Any] | None = None) -> Rec
             write(report.summary(complete) + f"\nThis study is complete; its report is {folder / 'report.html'}\n")
             return complete
         trace = _open_trace(folder, settings)
-        return _compute(settings, problem, ansatz, trace, folder, times, began, write, threads)
+        return _compute(settings, problem, ansatz, trace, folder, times, began, write, threads, processor)
 
 
 def _compute(
@@ -90,6 +92,7 @@ def _compute(
     began: float,
     write: Callable[[str], Any],
     threads: int,
+    processor: Any,
 ) -> Record:
     """Prune, print the tables, check the circuit and write the results; everything known so far is in the trace."""
     unit = problem.unit
@@ -116,6 +119,12 @@ def _compute(
         journal.say(f"qsim: {len(gates)} gates on {rows[-1]['n_qubits']} qubits ...")
     qsim, complaint = check_on_qsim(pruning.final_problem, pruning.final, circuit, rows[-1]["n_qubits"])
     times["qsim"] = time.perf_counter() - mark
+    mark, device = time.perf_counter(), None
+    if processor is not None:
+        chosen = settings.device
+        device = measure_on_device(pruning, processor, chosen, settings.encoding, folder / "device", journal.say)
+        times["device"] = time.perf_counter() - mark
+        journal.say("\n" + report.format_device(device, unit))
     record = Record(
         problem=problem_row(problem, settings),
         energies=dict(problem.energies),
@@ -126,6 +135,7 @@ def _compute(
         times={**times, "total": time.perf_counter() - began},
         versions=versions(),
         seed=settings.seed,
+        device=device,
     )
     mark = time.perf_counter()
     write_results(folder, record, pruning, gates, trace, limits)

@@ -1,8 +1,10 @@
 """Results: the record of a run, its tables, its pictures and its page."""
 
+from vqe_prune.report.device_table import format_device
 from vqe_prune.report.page import write_page
 from vqe_prune.report.pictures import DrawnGate
 from vqe_prune.report.record import Record, read_record, record_text, write_record
+from vqe_prune.report.summary import summary
 from vqe_prune.report.table import (
     format_certificate,
     format_check,
@@ -14,7 +16,6 @@ from vqe_prune.report.table import (
     format_stages,
     format_training,
     sector_complaints,
-    summary,
 )
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Record",
     "format_certificate",
     "format_check",
+    "format_device",
     "format_energies",
     "format_error",
     "format_observables",

@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from vqe_prune.report.device_table import device_header, device_lines, device_rows, device_title
 from vqe_prune.report.pictures import (
     DrawnGate,
     circuit_picture,
@@ -90,7 +91,8 @@ def write_page(
         caption = "Energy and error at every step of the optimiser, stage after stage."
         sections.append(_figure("Optimisation", energy_picture(steps, record.unit), caption))
     sections += [
-        _scores(record), _training(record), _certificate(record), _plan(record), _origin(record, command),
+        _device(record), _scores(record), _training(record),
+        _certificate(record), _plan(record), _origin(record, command),
     ]  # fmt: skip
     title = f"{escape(str(record.problem['name']))}: pruned ansatz"
     page = (
@@ -195,6 +197,15 @@ def _circuit_caption(gates: Sequence[DrawnGate]) -> str:
         f"The gates that are left, first one at the left: {'; '.join(signs)}; p is the parameter, below is the angle "
         "in radian. Gates that commute share a column where parameter and angle are the same."
     )
+
+
+def _device(record: Record) -> str:
+    if record.device is None:
+        return ""
+    lines = "".join(f"<li>{escape(line)}</li>" for line in device_lines(record.device))
+    rows = device_rows(record.device, record.unit)
+    table = _table(device_header(record.unit), rows, text_columns=(0, 1)) if rows else ""
+    return f"<h2>On the processor</h2><p>{escape(device_title(record.device))}</p><ul>{lines}</ul>{table}"
 
 
 def _scores(record: Record) -> str:

@@ -39,6 +39,10 @@ OBSERVABLE_KEYS = ("n_electrons_mean", "n_electrons_variance", "spin_z", "spin_z
 
 OPTIONAL_STAGE_KEYS = {"scores", "training", "orbitals", "pairs", *OBSERVABLE_KEYS}
 
+MEASUREMENT_KEYS = {
+    "stage", "encoding", "n_qubits", "n_two_qubit_gates", "noiseless_energy", "expected_error", "qubits", "estimates",
+    "mitigated", "left_out",
+}  # fmt: skip
 PLAN_KEYS = ("rotation", "decision", "score", "reason")
 SCORE_KEYS = (
     "d_eff",
@@ -100,6 +104,8 @@ class Record:
         versions: Package versions.
         seed: Seed of every random choice.
         schema: Version of this layout.
+        device: What was measured on a processor: its name, shots and measurements; None, and absent from the file,
+            where nothing was.
 
     """
 
@@ -113,6 +119,7 @@ class Record:
     versions: Mapping[str, str]
     seed: int
     schema: int = SCHEMA
+    device: Mapping[str, Any] | None = None
 
     @property
     def unit(self) -> str:
@@ -124,6 +131,8 @@ def record_text(record: Record) -> str:
     """Return record.json's text; floats keep all their digits."""
     content = asdict(record)
     ordered = {"schema": content.pop("schema"), **content}
+    if ordered["device"] is None:
+        del ordered["device"]
     return json.dumps(ordered, indent=1, allow_nan=False) + "\n"
 
 
@@ -159,9 +168,11 @@ def _refuse_constant(name: str) -> float:
 
 
 def _checked(content: Any, file: Path) -> Record:
-    names = {entry.name for entry in fields(Record)}
-    if not isinstance(content, dict) or set(content) != names:
+    names = {entry.name for entry in fields(Record)} - {"device"}
+    if not isinstance(content, dict) or set(content) - {"device"} != names:
         raise InputError(f"{file}: not a record, its keys must be {', '.join(sorted(names))}")
+    if "device" in content:
+        _check_device(content["device"], file)
     if content["schema"] != SCHEMA:
         raise InputError(f"{file}: schema {content['schema']!r}, but this version reads {SCHEMA}")
     for key in ("problem", "energies", "certificate", "qsim", "times", "versions"):
@@ -184,6 +195,41 @@ def _checked(content: Any, file: Path) -> Record:
     if not isinstance(content["problem"].get("unit", HARTREE), str) or not _is_list_of(lines, str):
         raise InputError(f"{file}: a problem's unit must be a text and its symmetries a list of texts")
     return Record(**content)
+
+
+def _check_device(device: Any, file: Path) -> None:
+    """Check what was measured on a processor."""
+    measurements = device.get("measurements") if isinstance(device, dict) else None
+    numbers = ("n_qubits", "n_two_qubit_gates", "noiseless_energy")
+    fits = (
+        isinstance(measurements, list)
+        and isinstance(device.get("name"), str)
+        and isinstance(device.get("processor"), str | None)
+        and all(_is_number(device.get(key), optional=False) for key in ("shots", "noise_scale"))
+        and all(
+            isinstance(each, dict)
+            and set(each) >= MEASUREMENT_KEYS
+            and all(_is_number(each[key], optional=False) for key in numbers)
+            and _is_number(each["expected_error"], optional=True)
+            and _is_list_of(each["qubits"], str)
+            and isinstance(each["estimates"], list)
+            and all(_is_estimate(estimate) for estimate in each["estimates"])
+            and (each["estimates"] or each["left_out"])
+            and all(_is_list_of(pair, str) and len(pair) == 2 for pair in each["left_out"])
+            for each in measurements
+        )
+    )
+    if not fits:
+        raise InputError(f"{file}: device must hold its name, shots, noise_scale and measurements with their estimates")
+
+
+def _is_estimate(estimate: Any) -> bool:
+    return (
+        isinstance(estimate, dict)
+        and isinstance(estimate.get("name"), str)
+        and all(_is_number(estimate.get(key), optional=False) for key in ("energy", "error_bar", "shots", "kept"))
+        and _is_number(estimate.get("error_to_exact"), optional=True)
+    )
 
 
 def _check_merge(merge: Any, file: Path) -> None:

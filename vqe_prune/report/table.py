@@ -14,7 +14,7 @@ from vqe_prune.units import HARTREE, error_unit
 
 NAMES = {"reference": "reference", "hf": "HF", "mp2": "MP2", "ccsd": "CCSD", "exact": "exact"}
 NOT_COMPUTED = "not computed"
-PARTS = ("problem", "pruning", "qsim", "files")
+PARTS = ("problem", "pruning", "qsim", "device", "files")
 """Times that add up to the total; ``table`` in the record is when the tables were there."""
 
 LONGEST_LABEL = 48
@@ -373,19 +373,3 @@ def format_check(
     if folder is not None:
         lines.append(f"Results: {folder / 'report.html'} and {folder / 'record.json'}")
     return "\n".join(lines)
-
-
-def summary(record: Record) -> str:
-    """Return a whole record as text."""
-    unit = record.unit
-    parts = [
-        format_energies(record.energies, str(record.problem["name"]), unit),
-        format_stages(record.stages, unit),
-        format_observables(record.stages),
-        format_scores(record.stages),
-        format_training(record.stages, unit),
-        format_certificate(record.certificate, unit),
-        format_check(record.qsim, record.times, None, unit),
-        *(f"WARNING: {complaint}" for complaint in sector_complaints(record)),
-    ]
-    return "\n".join(part for part in parts if part)

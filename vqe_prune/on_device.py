@@ -1,0 +1,164 @@
+"""A study on a processor: the pruned circuit, and the unpruned one beside it, compiled and measured there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vqe_prune.circuit import count_resources
+from vqe_prune.encoding import Encoding, encode
+from vqe_prune.errors import InputError
+from vqe_prune.hardware import DeviceRunner, open_processor
+from vqe_prune.hardware.processors import GOOGLE
+from vqe_prune.measure import Measurement, measure_energy
+from vqe_prune.measurement_plan import REFERENCE_ANGLE, available_mitigations
+from vqe_prune.prune.calibration import load_calibration
+from vqe_prune.prune.pruning import Pruning
+from vqe_prune.prune.steps import Stage
+from vqe_prune.settings import DeviceSettings
+
+if TYPE_CHECKING:
+    from cirq_google.engine import AbstractProcessor
+
+MOST_VIRTUAL_QUBITS = 8
+"""Larger circuits are not measured on a virtual processor: noise on them takes a trajectory a shot, which is hours."""
+
+MOST_GATES = 400
+"""Longer circuits (two-qubit gates) are not measured anywhere: no processor leaves anything of their state."""
+
+MITIGATED = "readout, post_selection, reference"
+"""The estimate that a study calls mitigated, chosen beforehand and not by its result; or what there is of it."""
+
+
+def open_device(chosen: DeviceSettings, seed: int) -> AbstractProcessor:
+    """Open the processor of a study; see `vqe_prune.hardware.open_processor`.
+
+    Raises:
+        InputError: The name, a credential or an id is wrong or missing.
+        ConvergenceError: The service does not answer.
+
+    """
+    assert chosen.name is not None
+    virtual = chosen.name != GOOGLE
+    return open_processor(
+        chosen.name,
+        project=chosen.project,
+        processor=chosen.processor,
+        noise_scale=chosen.noise_scale if virtual else 1.0,
+        seed=seed if virtual else None,
+    )
+
+
+def measure_on_device(
+    pruning: Pruning,
+    processor: AbstractProcessor,
+    chosen: DeviceSettings,
+    encoding: str,
+    folder: Path,
+    say: Callable[[str], Any],
+) -> dict[str, Any]:
+    """Measure the ansatz as built and the pruned one on a processor.
+
+    Args:
+        pruning: What was pruned.
+        processor: From `open_device`.
+        chosen: Shots and mitigation.
+        encoding: Of electrons, see `vqe_prune.encoding.encode`.
+        folder: Where each stage keeps its jobs, so that a killed run goes on.
+        say: Told the user's lines.
+
+    Returns:
+        Rows for the record: name and settings of the device, and a measurement of each stage.
+
+    """
+    rows = []
+    for stage in dict.fromkeys((pruning.stages[0], pruning.final)):
+        problem = pruning.problem_of(stage)
+        encoded = encode(problem, stage.ansatz, stage.optimum.angles, encoding)
+        small = encode(problem, stage.ansatz, np.full(stage.ansatz.n_parameters, REFERENCE_ANGLE), encoding)
+        rows.append(_measure(stage, encoded, small, processor, chosen, folder / stage.name, say))
+    exact = pruning.problem.energies["exact"]
+    for row in rows:
+        for estimate in row["estimates"]:
+            estimate["error_to_exact"] = None if exact is None else estimate["energy"] - exact
+    kept = {"name": chosen.name, "processor": chosen.processor, "noise_scale": chosen.noise_scale}
+    return {**kept, "shots": chosen.shots, "measurements": rows}
+
+
+def _measure(
+    stage: Stage,
+    encoded: Encoding,
+    small: Encoding,
+    processor: AbstractProcessor,
+    chosen: DeviceSettings,
+    folder: Path,
+    say: Callable[[str], Any],
+) -> dict[str, Any]:
+    resources = count_resources(encoded.gates)
+    row: dict[str, Any] = {
+        "stage": stage.name,
+        "encoding": encoded.name,
+        "n_qubits": encoded.n_qubits,
+        "n_two_qubit_gates": resources.n_two_qubit_gates,
+        "noiseless_energy": stage.optimum.value,
+        "expected_error": None,
+        "qubits": [],
+        "estimates": [],
+        "mitigated": None,
+        "left_out": [],
+    }
+    if chosen.name != GOOGLE:
+        row["expected_error"] = load_calibration(str(chosen.name)).rotation_error(encoded.gates)
+    refusal = _refusal(encoded, resources.n_two_qubit_gates, chosen)
+    if refusal:
+        row["left_out"].append([stage.name, refusal])
+        return row
+    mitigation = [m for m in chosen.mitigation if m in available_mitigations(encoded, reference=small)]
+    runner = DeviceRunner(processor, encoded.n_qubits, folder=folder, say=say)
+    say(f"{stage.name} on {chosen.name}: {encoded.n_qubits} qubits, {chosen.shots} shots ...")
+    reference = small if "reference" in mitigation else None
+    try:
+        measured = measure_energy(encoded, runner, shots=chosen.shots, mitigation=mitigation, reference=reference)
+    except InputError as error:
+        raise InputError(f"device.{error}" if str(error).startswith(("shots", "mitigation")) else str(error)) from error
+    return {**row, **_measured_row(measured, runner)}
+
+
+def _refusal(encoded: Encoding, n_two_qubit_gates: int, chosen: DeviceSettings) -> str:
+    """Why a circuit is not measured; empty where it is."""
+    if not encoded.n_qubits or not encoded.hamiltonian.terms:
+        return "nothing is left to measure: its energy is known"
+    if chosen.name != GOOGLE and encoded.n_qubits > MOST_VIRTUAL_QUBITS:
+        return f"{encoded.n_qubits} qubits with noise are more than {MOST_VIRTUAL_QUBITS}: it would take hours"
+    if n_two_qubit_gates > MOST_GATES:
+        return f"{n_two_qubit_gates} two-qubit gates are more than {MOST_GATES}: noise leaves nothing of the state"
+    return ""
+
+
+def _measured_row(measured: Measurement, runner: DeviceRunner) -> dict[str, Any]:
+    names = [estimate.name for estimate in measured.estimates]
+    mitigated = max((name for name in names if MITIGATED.startswith(name)), key=len, default="raw")
+    if MITIGATED not in names and "raw, reference" in names and mitigated == "raw":
+        mitigated = "raw, reference"
+    assert runner.placement is not None
+    return {
+        "n_two_qubit_gates": runner.n_two_qubit_gates,
+        "qubits": [str(qubit) for qubit in runner.placement.qubits],
+        "n_settings": len(measured.plan.settings),
+        "estimates": [
+            {
+                "name": each.name,
+                "energy": each.value,
+                "error_bar": each.error,
+                "shots": each.shots,
+                "kept": each.kept,
+                "assumes": each.assumes,
+            }
+            for each in measured.estimates
+        ],
+        "mitigated": mitigated,
+        "left_out": [list(each) for each in measured.left_out],
+    }

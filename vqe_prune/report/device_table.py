@@ -1,0 +1,95 @@
+"""What was measured on a processor, as text and as rows of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from vqe_prune.report.table import format_error
+from vqe_prune.units import HARTREE, error_unit
+
+WIDTHS = (12, 38, 20, 14, 16, 8)
+
+
+def device_header(unit: str = HARTREE) -> list[str]:
+    """Return what the texts of `device_rows` are."""
+    name = error_unit(unit)[1]
+    return ["stage", "estimate", f"energy / {unit}", f"+- / {name}", f"error / {name}", "kept"]
+
+
+def device_rows(device: Mapping[str, Any], unit: str = HARTREE) -> list[list[str]]:
+    """Return one row of texts for each estimate, after the noiseless energy of its circuit; * marks the mitigated one.
+
+    Args:
+        device: Of the record.
+        unit: Of the energies.
+
+    """
+    rows = []
+    for measured in device["measurements"]:
+        if not measured["estimates"]:
+            continue
+        exact = measured["noiseless_energy"]
+        rows.append([str(measured["stage"]), "noiseless", f"{exact:.8f}", "", "", ""])
+        for each in measured["estimates"]:
+            mark = " *" if each["name"] == measured["mitigated"] else ""
+            rows.append(
+                [
+                    str(measured["stage"]),
+                    each["name"] + mark,
+                    f"{each['energy']:.6f}",
+                    _digits(each["error_bar"], unit),
+                    _digits(each["error_to_exact"], unit),
+                    f"{each['kept']:.3f}",
+                ]
+            )
+    return rows
+
+
+def device_lines(device: Mapping[str, Any]) -> list[str]:
+    """Return a line for each stage: what it took on the device, or why it was not measured."""
+    lines = []
+    for measured in device["measurements"]:
+        lost = measured["expected_error"]
+        doubt = "" if lost is None else f", some gate of which errs with probability {lost:.3g}"
+        gates = f"{measured['n_two_qubit_gates']} two-qubit gates on {measured['n_qubits']} qubits{doubt}"
+        if measured["estimates"]:
+            where = ", ".join(measured["qubits"])
+            lines.append(f"{measured['stage']}: {gates}; {measured['n_settings']} settings at {where}")
+        else:
+            lines.append(f"{measured['stage']}: {gates}; not measured: {measured['left_out'][0][1]}")
+    return lines
+
+
+def device_title(device: Mapping[str, Any]) -> str:
+    """Return the name of the device and what was asked of it."""
+    name = f"{device['name']} {device['processor'] or ''}".strip()
+    scaled = "" if device["noise_scale"] == 1.0 else f", noise times {device['noise_scale']:g}"
+    return f"Measured on {name}{scaled}, {device['shots']} shots an ansatz; * is mitigated as chosen beforehand"
+
+
+def format_device(device: Mapping[str, Any], unit: str = HARTREE) -> str:
+    """Return what was measured on a processor.
+
+    Args:
+        device: Of the record.
+        unit: Of the energies; errors are in mHa for hartree.
+
+    """
+    lines = [device_title(device), *(f"  {line}" for line in device_lines(device))]
+    rows = device_rows(device, unit)
+    if rows:
+        header = _line(device_header(unit))
+        lines += [header, "-" * len(header), *map(_line, rows)]
+    return "\n".join(lines)
+
+
+def _line(cells: list[str]) -> str:
+    left = [f"{cell:<{width}}" for cell, width in zip(cells[:2], WIDTHS[:2], strict=True)]
+    return "".join([*left, *(f"{cell:>{width}}" for cell, width in zip(cells[2:], WIDTHS[2:], strict=True))])
+
+
+def _digits(value: float | None, unit: str) -> str:
+    if value is None:
+        return ""
+    return f"{1e3 * value:.2f}" if unit == HARTREE else format_error(value, unit)

@@ -1,0 +1,33 @@
+"""A whole record in plain text."""
+
+from __future__ import annotations
+
+from vqe_prune.report.device_table import format_device
+from vqe_prune.report.record import Record
+from vqe_prune.report.table import (
+    format_certificate,
+    format_check,
+    format_energies,
+    format_observables,
+    format_scores,
+    format_stages,
+    format_training,
+    sector_complaints,
+)
+
+
+def summary(record: Record) -> str:
+    """Return a whole record as text."""
+    unit = record.unit
+    parts = [
+        format_energies(record.energies, str(record.problem["name"]), unit),
+        format_stages(record.stages, unit),
+        format_observables(record.stages),
+        format_scores(record.stages),
+        format_training(record.stages, unit),
+        format_certificate(record.certificate, unit),
+        "" if record.device is None else format_device(record.device, unit),
+        format_check(record.qsim, record.times, None, unit),
+        *(f"WARNING: {complaint}" for complaint in sector_complaints(record)),
+    ]
+    return "\n".join(part for part in parts if part)
