@@ -22,6 +22,7 @@ from vqe_prune.settings import NOT_IN_DIGEST, MoleculeSettings, Settings, digest
 ANSATZE = ("uccsd", "hardware_efficient", "hva", "qaoa")
 RULES = ("symmetry", "eqntk", "lie", "curvature", "magnitude", "random", "fisher")
 REFERENCES = ("exact", "full")
+FEWEST_SHOTS = 1000
 DEVICES = (*CALIBRATIONS, "google")
 MITIGATIONS = ("post_selection", "readout", "reference", "zne")
 ENCODINGS = ("auto", "jordan_wigner")
@@ -348,8 +349,8 @@ def _check_device(settings: Settings, given: set[str]) -> None:
     for name in device.mitigation:
         if name not in MITIGATIONS:
             raise InputError(f"unknown device.mitigation={name}{near_misses(name, MITIGATIONS)}")
-    if device.shots < 1:
-        raise InputError(f"device.shots={device.shots} must be above 0")
+    if device.shots < FEWEST_SHOTS:
+        raise InputError(f"device.shots={device.shots} must be at least {FEWEST_SHOTS}: error bars would mean nothing")
     if not 0 <= device.noise_scale <= 100:
         raise InputError(f"device.noise_scale={device.noise_scale} must be from 0 to 100")
 

@@ -1,0 +1,97 @@
+"""A study on a virtual processor, and the settings of it."""
+
+from pathlib import Path
+
+import pytest
+
+import vqe_prune as vp
+from vqe_prune import config
+from vqe_prune.measurement_plan import MITIGATIONS
+from vqe_prune.on_device import measure_on_device, open_device
+from vqe_prune.report import summary
+from vqe_prune.settings import DeviceSettings
+from vqe_prune.study import run
+
+
+def h2_pruning() -> vp.Pruning:
+    atoms = (("H", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, 0.7414)))
+    problem = vp.molecular_problem(vp.Molecule(name="H2", atoms=atoms))
+    return vp.prune_ansatz(problem, vp.uccsd(2, 1, 1))
+
+
+def test_a_noiseless_device_measures_the_exact_energy(tmp_path: Path) -> None:
+    chosen = DeviceSettings(name="willow_pink", shots=20_000, noise_scale=0.0, mitigation=["post_selection"])
+    device = measure_on_device(h2_pruning(), open_device(chosen, seed=3), chosen, "auto", tmp_path, lambda text: None)
+    assert [row["stage"] for row in device["measurements"]] == ["full", "curvature"]
+    for row in device["measurements"]:
+        for each in row["estimates"]:
+            assert abs(each["energy"] - row["noiseless_energy"]) < 4 * each["error_bar"]  # 1 in 16,000 by chance
+            assert each["kept"] == pytest.approx(1.0)  # no shot is lost to a broken number
+    full, pruned = device["measurements"]
+    assert (full["encoding"], pruned["encoding"]) == ("jordan_wigner", "pairs")
+    assert pruned["n_two_qubit_gates"] < full["n_two_qubit_gates"]
+
+
+def test_noise_shows_and_is_mitigated(tmp_path: Path) -> None:
+    arguments = ["molecule=H2", "device=rainbow", "device.shots=4000", f"output_dir={tmp_path}/run"]
+    said: list[str] = []
+    record = run(config.parse_settings(arguments), write=said.append)
+    assert "Measured on rainbow" in "".join(said)
+    again = run(config.parse_settings(arguments), write=said.append)
+    assert again.device == record.device
+    assert "* is mitigated as chosen beforehand" in summary(again)
+    assert "On the processor" in (tmp_path / "run" / "report.html").read_text()
+    assert record.device is not None
+    for row in record.device["measurements"]:
+        estimates = {each["name"]: each for each in row["estimates"]}
+        assert row["mitigated"] == "readout, post_selection, reference"
+        raw = estimates["raw"]
+        assert raw["error_to_exact"] > 5 * raw["error_bar"]  # the device of 2021 errs by some 100 mHa
+        assert abs(estimates[row["mitigated"]]["error_to_exact"]) < 0.5 * raw["error_to_exact"]
+    text = (tmp_path / "run" / "record.json").read_text()
+    (tmp_path / "run" / "record.json").write_text(text.replace('"estimates": [', '"estimates": [3, ', 1))
+    with pytest.raises(vp.InputError, match="device must hold"):
+        vp.read_record(tmp_path / "run")
+
+
+def test_large_circuits_are_not_measured_but_counted(tmp_path: Path) -> None:
+    atoms = (("Li", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, 1.595)))
+    problem = vp.molecular_problem(vp.Molecule(name="LiH", atoms=atoms))
+    pruning = vp.prune_ansatz(problem, vp.uccsd(6, 2, 2), rules=["symmetry"])
+    chosen = DeviceSettings(name="weber", shots=1000)
+    device = measure_on_device(pruning, open_device(chosen, seed=0), chosen, "auto", tmp_path, lambda text: None)
+    for row, gates in zip(device["measurements"], (1318, 444), strict=True):
+        assert row["n_two_qubit_gates"] == gates
+        assert row["expected_error"] > 0.99
+        assert not row["estimates"]
+        assert "12 qubits with noise" in row["left_out"][0][1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["device=willow"], "did you mean willow_pink"),
+        (["device.shots=2000"], "device.shots has no effect without a device"),
+        (["device=weber", "device.project=x"], "device.project has no effect with the virtual device=weber"),
+        (["device=google", "device.noise_scale=2"], "device.noise_scale has no effect"),
+        (["device=weber", "device.mitigation=[readouts]"], "did you mean readout"),
+        (["device=weber", "device.shots=10"], "must be at least 1000"),
+        (["device=weber", "device.noise_scale=-1"], "must be from 0 to 100"),
+    ],
+)
+def test_device_settings_without_effect_are_refused(arguments: list[str], message: str) -> None:
+    with pytest.raises(vp.InputError, match=message):
+        config.parse_settings(arguments)
+    assert MITIGATIONS == config.MITIGATIONS
+
+
+def test_google_without_credentials_fails_before_anything_is_computed(tmp_path: Path, monkeypatch) -> None:
+    for name in ("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_PROJECT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    said: list[str] = []
+    with pytest.raises(vp.InputError, match="credentials"):
+        run(config.parse_settings(["molecule=H2", "device=google", f"output_dir={tmp_path}/run"]), write=said.append)
+    assert not said
+    assert not (tmp_path / "run").exists()
