@@ -1,4 +1,4 @@
-"""Measuring: settings diagonalise their terms, estimates are unbiased, bars are honest, mitigation does its work."""
+"""Measuring: settings diagonalise their terms, estimates are unbiased with honest bars, mitigation removes noise."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -240,9 +240,8 @@ def test_wrong_reading_is_corrected_and_the_bar_holds_the_calibration() -> None:
     exact = exact_energy(encoding)
     for name in ("readout", "readout, post_selection"):
         assert_honest(*found[name], exact)
-    raw, bars = found["raw"]
-    assert abs(raw.mean() - exact) > 3.0 * bars.mean()
-    assert abs(found["post_selection"][0].mean() - exact) < 0.3 * abs(raw.mean() - exact)
+    off = {name: abs(values.mean() - exact) for name, (values, _) in found.items()}
+    assert off["raw"] > 20.0 * off["readout"]
 
 
 def test_a_reference_removes_mixing_up_to_its_stated_bias() -> None:
@@ -270,16 +269,16 @@ def test_flipped_bits_of_a_noisy_simulator_are_removed() -> None:
 
 def test_extrapolation_improves_a_depolarised_circuit() -> None:
     encoding = pair_encoding(3, 1, 0.5, 7)
-    simulator = cirq.DensityMatrixSimulator(noise=NoisyGates(depolarize=0.01), seed=4)
+    simulator = cirq.DensityMatrixSimulator(noise=NoisyGates(depolarize=0.03), seed=4)
     names = ["post_selection", "zne"]
-    measured = measure_energy(encoding, sampler_runner(simulator, encoding.n_qubits), shots=10**6, mitigation=names)
+    measured = measure_energy(encoding, sampler_runner(simulator, encoding.n_qubits), shots=300_000, mitigation=names)
     exact = exact_energy(encoding)
     for base in ("raw", "post_selection"):
         error = abs(measured[base].value - exact)
-        assert error > 10.0 * measured[base].error
+        assert error > 4.0 * measured[base].error
         for fit in ("linear", "exponential"):
             each = measured[f"{base}, zne {fit}"]
-            assert abs(each.value - exact) < 0.3 * error
+            assert abs(each.value - exact) < 0.5 * error
             assert abs(each.value - exact) < 3.0 * each.error
 
 
@@ -322,15 +321,13 @@ def test_readout_correction_is_that_of_cirqs_confusion_matrices() -> None:
     bits = rng.random((500, 3)) < (0.2, 0.7, 0.5)
     zeros, ones = (rng.random((400, 3)) < 0.05, rng.random((400, 3)) > 0.1)
     readout = calibrate_readout(tally(zeros), tally(ones))
-    np.testing.assert_array_equal(readout.rates, [zeros.mean(axis=0), 1.0 - ones.mean(axis=0)])
+    np.testing.assert_allclose(readout.rates, [zeros.mean(axis=0), 1.0 - ones.mean(axis=0)], atol=1e-15)
     found = read_energy(0.0, [setting], [tally(bits)], np.zeros(1), readout=readout).value
     qubits = cirq.LineQubit.range(3)
     matrices = [np.array([[1.0 - low, low], [high, 1.0 - high]]) for low, high in readout.rates.T]
     confusion = cirq.TensoredConfusionMatrices(matrices, [[q] for q in qubits], repetitions=400, timestamp=0.0)
-    result = cirq.ResultDict(
-        params=cirq.ParamResolver(), measurements={str(q): bits[:, [k]] for k, q in enumerate(qubits)}
-    )
-    probabilities = confusion.apply(result, qubits, method="pseudo_inverse")
+    seen = np.bincount(bits @ (4, 2, 1), minlength=8) / len(bits)
+    probabilities = confusion.apply(seen, qubits, method="pseudo_inverse")
     assert found == pytest.approx(float(probabilities @ dense(terms, 3).diagonal().real), abs=1e-12)
 
 
@@ -398,8 +395,8 @@ def test_mitigation_without_effect_is_refused() -> None:
         plan_measurement(encoding, shots=1000, reference=reference_encoding())
     with pytest.raises(vp.InputError, match="its wires or gates differ"):
         plan_measurement(encoding, shots=1000, mitigation=["reference"], reference=electron_encoding())
-    with pytest.raises(vp.InputError, match=r"shots=20 is too few.*try shots=") as caught:
-        plan_measurement(encoding, shots=20, mitigation=["zne"])
+    with pytest.raises(vp.InputError, match=r"shots=5 is too few.*try shots=") as caught:
+        plan_measurement(encoding, shots=5, mitigation=["zne"])
     enough = int(str(caught.value).rpartition("=")[2])
     assert plan_measurement(encoding, shots=enough, mitigation=["zne"]).total_shots == enough
     chain = Encoding(

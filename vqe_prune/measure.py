@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from vqe_prune.circuit import Gate, to_cirq
 from vqe_prune.encoding import Encoding
 from vqe_prune.errors import near_misses
-from vqe_prune.grouping import exact_state, variances_of
 from vqe_prune.measurement_plan import FOLD, MeasurementPlan, plan_measurement
 from vqe_prune.mitigation import (
     Reading,
@@ -231,11 +230,11 @@ def _further(
 ) -> tuple[dict[str, tuple[Reading, int]], list[tuple[str, str]]]:
     """What compares a reading with that of another circuit."""
     found, left_out = {}, []
-    if plan.reference is not None:
+    if plan.reference_energy is not None:
         full = f"{name}, reference"
         try:
             reference = _read(plan, tallies, "reference", steps)
-            corrected = subtract_reference(reading, reference, _exact_energy(plan.reference))
+            corrected = subtract_reference(reading, reference, plan.reference_energy)
             found[full] = (corrected, _spent(plan, (*steps, "reference")))
         except UnusableDataError as error:
             left_out.append((full, f"of the reference, {error}"))
@@ -260,25 +259,14 @@ def _read(plan: MeasurementPlan, tallies: dict[int, list[Tally]], data: str, ste
     own = tallies.get(FOLD if data == "zne" else 1, [])
     start = n if data == "reference" else 0
     readout = calibrate_readout(*tallies[1][-2:]) if "readout" in steps else None
-    variances = plan.grouping.variances
-    if data == "reference" and plan.reference is not None:
-        state = exact_state(plan.reference.gates, plan.reference.n_qubits)
-        variances = variances_of(plan.settings, plan.reference.n_qubits, state)
     return read_energy(
         plan.encoding.hamiltonian.constant,
         plan.settings,
         own[start : start + n],
-        variances,
+        plan.reference_variances if data == "reference" else plan.grouping.variances,
         post_select="post_selection" in steps,
         readout=readout,
     )
-
-
-def _exact_energy(encoding: Encoding) -> float:
-    state = exact_state(encoding.gates, encoding.n_qubits)
-    if state is None:
-        raise ValueError(f"Argument `encoding` has too many qubits for an exact energy: {encoding.n_qubits}")
-    return float(np.vdot(state, encoding.hamiltonian.apply(state)).real) + encoding.hamiltonian.constant
 
 
 def _spent(plan: MeasurementPlan, steps: Sequence[str]) -> int:

@@ -15,7 +15,16 @@ from numpy.typing import NDArray
 from vqe_prune.circuit import Gate, cancel_neighbours
 from vqe_prune.encoding import Encoding
 from vqe_prune.errors import InputError, near_misses
-from vqe_prune.grouping import EXACT_QUBITS, FEWEST_SHOTS, Grouping, Setting, allocate, exact_state, settings_of
+from vqe_prune.grouping import (
+    EXACT_QUBITS,
+    FEWEST_SHOTS,
+    Grouping,
+    Setting,
+    allocate,
+    exact_state,
+    settings_of,
+    variances_of,
+)
 
 SHARES = {"post_selection": 0.0, "readout": 0.3, "reference": 0.5, "zne": 0.5}
 """Names of the mitigations, and the shots of circuits that each adds, over those of the energy's own circuits."""
@@ -36,6 +45,8 @@ class MeasurementPlan:
     Attributes:
         encoding: Whose energy is measured.
         reference: The same circuit at angles whose energy is known, None without that mitigation.
+        reference_energy: Its energy without noise, None without it.
+        reference_variances: Of one shot of each setting on it; shape (n_settings,).
         grouping: Settings with their predicted variances.
         setting_shots: Shots of each setting of the energy itself; shape (n_settings,).
         mitigation: Names out of `MITIGATIONS`.
@@ -46,6 +57,8 @@ class MeasurementPlan:
 
     encoding: Encoding
     reference: Encoding | None
+    reference_energy: float | None
+    reference_variances: NDArray[np.float64]
     grouping: Grouping
     setting_shots: NDArray[np.int64]
     mitigation: tuple[str, ...]
@@ -129,8 +142,13 @@ def plan_measurement(
     parts = _share(shots, mitigation, len(grouping.settings))
     shared = {name: allocate(grouping.variances, n) for name, n in parts.items() if name != "readout"}
     gates: dict[str, tuple[Gate, ...]] = {"energy": encoding.gates, "zne": encoding.gates}
+    known, reference_variances = None, np.zeros(len(grouping.settings))
     if reference is not None:
         gates["reference"] = reference.gates
+        other = exact_state(reference.gates, reference.n_qubits)
+        assert other is not None  # `_check_effects` saw to it
+        known = float(np.vdot(other, encoding.hamiltonian.apply(other)).real) + encoding.hamiltonian.constant
+        reference_variances = variances_of(grouping.settings, encoding.n_qubits, other)
     circuits: dict[int, tuple[tuple[Gate, ...], ...]] = {}
     counts: dict[int, tuple[int, ...]] = {}
     for name in shared:
@@ -144,6 +162,8 @@ def plan_measurement(
     return MeasurementPlan(
         encoding=encoding,
         reference=reference,
+        reference_energy=known,
+        reference_variances=reference_variances,
         grouping=grouping,
         setting_shots=shared["energy"],
         mitigation=mitigation,
