@@ -8,7 +8,7 @@ are subtracted.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -136,65 +136,69 @@ def read_energy(
     value, variance, kept, shots = constant, 0.0, 0.0, 0
     slopes = np.zeros((2, n_qubits))
     for k, (setting, counted, least) in enumerate(zip(settings, tallies, variances, strict=True)):
-        rates = None if readout is None else readout.rates
+        read = _reader(setting, counted.bits, post_select, readout is not None)
+        rates = np.zeros((2, n_qubits)) if readout is None else readout.rates
         try:
-            mean, spread, weight = _read_setting(setting, counted, float(least), post_select, rates)
+            mean, spread, weight = _mean(read(rates), counted.counts, float(least))
         except UnusableDataError as error:
             raise UnusableDataError(f"setting {k}: {error}") from None
         n = int(counted.counts.sum())
         value, variance, kept, shots = value + mean, variance + spread, kept + n * weight, shots + n
         if readout is not None:
-            slopes += _slopes(setting, counted, post_select, readout)
+            slopes += _slopes(read, counted.counts, _measured_qubits(setting, post_select), readout)
     return Reading(value, variance, slopes.ravel(), kept / shots if shots else 1.0)
 
 
-def _read_setting(
-    setting: Setting, counted: Tally, least: float, post_select: bool, rates: Vector | None
-) -> tuple[float, float, float]:
+def _mean(read: tuple[Vector, Vector], counts: NDArray[np.int64], least: float) -> tuple[float, float, float]:
     """Mean of the observable, variance of that mean, and the fraction of shots that count."""
-    values, weights = _values(setting, counted.bits, post_select, rates)
-    n = int(counted.counts.sum())
-    weight = float(counted.counts @ weights) / n
+    values, weights = read
+    n = int(counts.sum())
+    weight = float(counts @ weights) / n
     if weight * n < 2.0:
         raise UnusableDataError(f"post-selection keeps {max(weight, 0.0) * n:.0f} of {n} shots")
-    mean = float(counted.counts @ values) / (n * weight)
+    mean = float(counts @ values) / (n * weight)
     residuals = values - mean * weights  # of the ratio: they sum to zero
-    sample = float(counted.counts @ residuals**2) / (n - 1)
+    sample = float(counts @ residuals**2) / (n - 1)
     return mean, max(sample, least * weight) / (n * weight**2), weight
 
 
-def _slopes(setting: Setting, counted: Tally, post_select: bool, readout: Readout) -> Vector:
+def _slopes(read: _Read, counts: NDArray[np.int64], qubits: Collection[int], readout: Readout) -> Vector:
     """Change of a setting's mean when each rate grows by its error, by central differences; (2, n_qubits)."""
     found = np.zeros_like(readout.rates)
-    n = int(counted.counts.sum())
-    measured = {qubit for _, qubits in setting.diagonal for qubit in qubits}
-    if post_select:
-        measured |= {qubit for qubits, _ in setting.checks for qubit in qubits}
     for kind in (0, 1):
-        for qubit in measured:
+        for qubit in qubits:
             ends = []
             for sign in (1.0, -1.0):
                 rates = readout.rates.copy()
                 rates[kind, qubit] += sign * readout.errors[kind, qubit]
-                values, weights = _values(setting, counted.bits, post_select, rates)
-                ends.append(float(counted.counts @ values) / max(float(counted.counts @ weights), 1.0 / n))
+                values, weights = read(rates)
+                ends.append(float(counts @ values) / max(float(counts @ weights), 1.0))
             found[kind, qubit] = 0.5 * (ends[0] - ends[1])
     return found
 
 
-def _values(
-    setting: Setting, bits: NDArray[np.bool_], post_select: bool, rates: Vector | None
-) -> tuple[Vector, Vector]:
-    """The observable's value and weight for each outcome; shapes (n_distinct,)."""
-    if post_select and setting.checks and rates is not None:
-        return _corrected_and_selected(setting, bits, rates)
-    signs = _signs(bits)
-    if rates is not None:
-        signs = (signs - (rates[1] - rates[0])) / (1.0 - rates.sum(axis=0))
-    weights = np.ones(len(bits))
+def _measured_qubits(setting: Setting, post_select: bool) -> set[int]:
+    """Qubits whose bits an estimate uses."""
+    checks = setting.checks if post_select else ()
+    return {q for _, qubits in setting.diagonal for q in qubits} | {q for qubits, _ in checks for q in qubits}
+
+
+_Read = Callable[[Vector], tuple[Vector, Vector]]
+"""From readout rates, (2, n_qubits), to the observable's value and weight for each outcome, shapes (n_distinct,)."""
+
+
+def _reader(setting: Setting, bits: NDArray[np.bool_], post_select: bool, correct: bool) -> _Read:
+    if post_select and setting.checks and correct:
+        return _corrected_and_selected(setting, bits)
+    signs, weights = _signs(bits), np.ones(len(bits))
     if post_select:
         weights = right_numbers(setting.checks, bits).astype(np.float64)
-    return _observable(setting, signs) * weights, weights
+
+    def read(rates: Vector) -> tuple[Vector, Vector]:
+        corrected = (signs - (rates[1] - rates[0])) / (1.0 - rates.sum(axis=0))
+        return _observable(setting, corrected) * weights, weights
+
+    return read
 
 
 def _signs(bits: NDArray[np.bool_]) -> Vector:
@@ -225,18 +229,24 @@ def _all_outcomes(n_qubits: int) -> NDArray[np.bool_]:
     return bits
 
 
-def _corrected_and_selected(setting: Setting, bits: NDArray[np.bool_], rates: Vector) -> tuple[Vector, Vector]:
+def _corrected_and_selected(setting: Setting, bits: NDArray[np.bool_]) -> _Read:
     n = bits.shape[1]
     every = _all_outcomes(n)
     right = right_numbers(setting.checks, every).astype(np.float64)
-    tables = np.stack([right * _observable(setting, _signs(every)), right]).reshape(2, *(2,) * n)
-    for qubit in range(n):
-        low, high = rates[:, qubit]
-        inverse = np.array([[1.0 - high, -high], [-low, 1.0 - low]]) / (1.0 - low - high)  # (true, read)
-        tables = np.moveaxis(np.tensordot(tables, inverse, axes=(qubit + 1, 0)), -1, qubit + 1)
-    values, weights = tables.reshape(2, -1)
+    exact = np.stack([right * _observable(setting, _signs(every)), right])
     index = bits @ (1 << np.arange(n - 1, -1, -1))
-    return values[index], weights[index]
+
+    def read(rates: Vector) -> tuple[Vector, Vector]:
+        tables = exact
+        for qubit, (low, high) in enumerate(rates.T):  # M^-T, one qubit at a time
+            parts = tables.reshape(2 << qubit, 2, -1)
+            zero, one = parts[:, 0], parts[:, 1]
+            tables = np.stack([(1.0 - high) * zero - low * one, (1.0 - low) * one - high * zero], axis=1)
+            tables /= 1.0 - low - high
+        values, weights = tables.reshape(2, -1)
+        return values[index], weights[index]
+
+    return read
 
 
 def subtract_reference(measured: Reading, reference: Reading, exact: float) -> Reading:
