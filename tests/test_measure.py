@@ -22,6 +22,7 @@ from vqe_prune.mitigation import (
     mixed_energy,
     read_energy,
     right_numbers,
+    subtract_reference,
     tally,
 )
 from vqe_prune.paulis import QubitHamiltonian, qubit_hamiltonian_of
@@ -224,7 +225,7 @@ def assert_honest(values: np.ndarray, bars: np.ndarray, exact: float) -> None:
 
 def test_estimates_without_noise_are_unbiased_with_honest_bars() -> None:
     encoding = pair_encoding()
-    found = repeated(encoding, MITIGATIONS, 20_000, reference_encoding())
+    found = repeated(encoding, MITIGATIONS, 10_000, reference_encoding())
     exact = exact_energy(encoding)
     for name, (values, bars) in found.items():
         if "exponential" not in name:  # there only where it converges
@@ -356,8 +357,17 @@ def test_what_cannot_be_computed_is_named_and_the_rest_is_kept() -> None:
 
 def test_a_rare_outcome_that_no_shot_saw_leaves_a_bar() -> None:
     encoding = pair_encoding(3, 1, 0.01, 7)
-    measured = measure_energy(encoding, ExactRunner(3, 5), shots=100, mitigation=["post_selection"])
-    assert measured["raw"].error >= 0.99 * measured.plan.predicted_error > 0.0
+    plan = plan_measurement(encoding, shots=100, mitigation=["post_selection"])
+    alike = [np.tile([True, False, False], (n, 1)) for n in plan.shots[1]]  # the reference determinant, every time
+    for each in estimate(plan, {1: alike}).estimates:
+        assert each.error == pytest.approx(plan.predicted_error) and each.error > 0.0
+
+
+def test_a_calibration_that_two_readings_share_cancels() -> None:
+    measured, reference = Reading(-1.0, 4e-6, np.array([3e-3, 0.0])), Reading(-0.8, 5e-6, np.array([3e-3, 4e-3]))
+    difference = subtract_reference(measured, reference, -0.9)
+    assert difference.value == pytest.approx(-1.1)
+    assert difference.error == pytest.approx(5e-3)  # of 9e-6 and 16e-6
 
 
 def test_a_measurement_can_be_finished_later() -> None:
