@@ -7,8 +7,9 @@ gate is therefore one PhasedXZGate, and one ZPowGate where it is a rotation abou
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from vqe_prune.circuit import Gate, to_cirq
@@ -16,9 +17,8 @@ from vqe_prune.errors import InputError
 from vqe_prune.hardware.placement import (
     DeviceErrors,
     Placement,
-    Workload,
-    choose_placement,
     count_workload,
+    rank_placements,
     read_errors,
 )
 
@@ -36,6 +36,12 @@ NATIVE_GATES = {
 
 NEGLIGIBLE = 1e-8
 """Exponents and matrix elements below this are rounding."""
+
+ROUTED_CANDIDATES = 6
+"""Placements that are tried where routing is needed: what its swaps cost is not known before."""
+
+ROUTED_CIRCUITS = 3
+"""Circuits, those of most two-qubit gates, that they are tried on."""
 
 MEASUREMENT_KEY = "m"
 
@@ -130,15 +136,33 @@ def place_circuits(
         prepare: As in `compile_circuit`.
 
     """
-    best: tuple[Target, Placement] | None = None
+    found = []
     for target in targets:
         native = [_native(gates, target.gateset, prepare) for gates in circuits]
-        workload: Workload = count_workload(native, n_qubits)
-        placement = choose_placement(workload, target.errors)
-        if best is None or placement.expected_error < best[1].expected_error:
-            best = target, placement
-    assert best is not None, "find_targets returns at least one"
-    return best
+        placements = rank_placements(count_workload(native, n_qubits), target.errors, ROUTED_CANDIDATES)
+        if not placements[0].adjacent:
+            busy = sorted(native, key=count_two_qubit_gates)[-ROUTED_CIRCUITS:]
+            placements = [_as_routed(busy, placement, target) for placement in placements]
+            placements.sort(key=lambda placement: placement.expected_error)  # stable: ties keep their rank
+        found.append((target, placements[0]))
+    return min(found, key=lambda each: each[1].expected_error)
+
+
+def _as_routed(circuits: Sequence[cirq.Circuit], placement: Placement, target: Target) -> Placement:
+    """Replace the estimate of what routing costs by what it does cost, in the mean over circuits."""
+    survives = [1.0 - _predicted_error(*_routed(c, placement, target), target.errors) for c in circuits]
+    return replace(placement, expected_error=1.0 - sum(survives) / len(survives))
+
+
+def _predicted_error(circuit: cirq.Circuit, ends: Sequence[cirq.Qid], errors: DeviceErrors) -> float:
+    """Like `expected_error`, of a compiled circuit that measures only some of its qubits."""
+    survives, begun = 1.0, set()
+    for moment in circuit:
+        begun.update(moment.qubits)
+        pairs = [operation.qubits for operation in moment if len(operation.qubits) == 2]
+        survives *= math.prod(1.0 - errors.two_qubit[a, b] for a, b in pairs)
+        survives *= math.prod(1.0 - errors.one_qubit[q] for q in begun - {q for pair in pairs for q in pair})
+    return 1.0 - survives * math.prod(1.0 - errors.readout[q] for q in ends)
 
 
 def compile_circuit(
@@ -161,21 +185,26 @@ def compile_circuit(
 
     """
     import cirq
-    import networkx as nx
 
-    starts = dict(zip(cirq.LineQubit.range(len(placement.qubits)), placement.qubits, strict=True))
-    native = _native(gates, target.gateset, prepare)
-    graph = nx.Graph(sorted(pair for pair in target.errors.two_qubit if pair[0] < pair[1]))
-    if all(graph.has_edge(*(starts[q] for q in pair)) for pair in _pairs_of(native)):
-        circuit, ends = native.transform_qubits(starts), placement.qubits
-    else:
-        mapper = cirq.HardCodedInitialMapper(starts)
-        routed, _, moved = cirq.RouteCQC(graph).route_circuit(native, initial_mapper=mapper)
-        ends = tuple(moved.get(qubit, qubit) for qubit in placement.qubits)
-        circuit = _tidy(cirq.optimize_for_target_gateset(routed, gateset=target.gateset, max_num_passes=None))
+    circuit, ends = _routed(_native(gates, target.gateset, prepare), placement, target)
     compiled = CompiledCircuit(circuit=cirq.align_right(circuit), starts=placement.qubits, ends=ends)
     validate(compiled.program(), target.device)
     return compiled
+
+
+def _routed(native: cirq.Circuit, placement: Placement, target: Target) -> tuple[cirq.Circuit, tuple[cirq.Qid, ...]]:
+    """Put a native circuit on its qubits, with swaps where they are not neighbours, and where each qubit ends."""
+    import cirq
+    import networkx as nx
+
+    starts = dict(zip(cirq.LineQubit.range(len(placement.qubits)), placement.qubits, strict=True))
+    graph = nx.Graph(sorted(pair for pair in target.errors.two_qubit if pair[0] < pair[1]))
+    if all(graph.has_edge(*(starts[q] for q in pair)) for pair in _pairs_of(native)):
+        return native.transform_qubits(starts), placement.qubits
+    mapper = cirq.HardCodedInitialMapper(starts)
+    routed, _, moved = cirq.RouteCQC(graph).route_circuit(native, initial_mapper=mapper)
+    circuit = _tidy(cirq.optimize_for_target_gateset(routed, gateset=target.gateset, max_num_passes=None))
+    return circuit, tuple(moved.get(qubit, qubit) for qubit in placement.qubits)
 
 
 def validate(program: cirq.Circuit, device: cirq.Device) -> None:

@@ -181,7 +181,12 @@ def expected_error(workload: Workload, qubits: Sequence[cirq.Qid], errors: Devic
 
 
 def choose_placement(workload: Workload, errors: DeviceErrors) -> Placement:
-    """Choose the qubits on which circuits should err least.
+    """Choose the qubits on which circuits should err least: the first of `rank_placements`."""
+    return rank_placements(workload, errors, 1)[0]
+
+
+def rank_placements(workload: Workload, errors: DeviceErrors, most: int) -> list[Placement]:
+    """Find the qubits on which circuits should err least, the best first.
 
     The loss sum of -log(1 - error) over gates and readouts is minimised by a beam search that places logical qubits one
     after the other, each beside those it interacts with. Only where that is impossible may qubits that interact lie
@@ -191,6 +196,7 @@ def choose_placement(workload: Workload, errors: DeviceErrors) -> Placement:
     Args:
         workload: What the circuits do.
         errors: Of the processor.
+        most: How many placements are wanted at most.
 
     Raises:
         InputError: The processor has too few calibrated qubits that hang together.
@@ -204,22 +210,25 @@ def choose_placement(workload: Workload, errors: DeviceErrors) -> Placement:
         gate[index[a], index[b]] = _loss(error)
     order = _placing_order(workload)
     found = _search(workload, order, local, gate, np.where(np.isfinite(gate), 0.0, np.inf))
-    adjacent = found is not None
-    if found is None:
+    adjacent = bool(found)
+    if not found:
         found = _search(workload, order, local, *_routed_losses(gate))
-    if found is None:
+    if not found:
         raise InputError(
             f"the circuit needs {workload.n_qubits} qubits that hang together, but the processor has only "
             f"{len(physical)} calibrated ones; try a larger processor or stronger pruning"
         )
-    loss, placed = found
-    where = dict(zip(order, placed, strict=True))
-    qubits = tuple(physical[where[k]] for k in range(workload.n_qubits))
-    return Placement(qubits=qubits, expected_error=1.0 - math.exp(-loss), gate=errors.gate, adjacent=adjacent)
+    placements = []
+    for loss, placed in found[:most]:
+        where = dict(zip(order, placed, strict=True))
+        qubits = tuple(physical[where[k]] for k in range(workload.n_qubits))
+        error = 1.0 - math.exp(-loss)
+        placements.append(Placement(qubits=qubits, expected_error=error, gate=errors.gate, adjacent=adjacent))
+    return placements
 
 
-def _search(workload: Workload, order: Sequence[int], local: Losses, gate: Losses, path: Losses) -> Found | None:
-    """Place logical qubits in an order by beam search; None where no placement has a finite loss.
+def _search(workload: Workload, order: Sequence[int], local: Losses, gate: Losses, path: Losses) -> list[Found]:
+    """Place logical qubits in an order by beam search; the placements of finite loss that it ends with, best first.
 
     `gate` and `path` are what a gate on two physical qubits costs, and bringing them together once. Partial placements
     are dropped where two qubits are farther apart than the chain of interactions between them could ever reach.
@@ -246,7 +255,7 @@ def _search(workload: Workload, order: Sequence[int], local: Losses, gate: Losse
             added[(steps[list(placed)] > chain[before, logical][:, None]).any(axis=0)] = np.inf
             grown += [(loss + float(added[k]), (*placed, int(k))) for k in np.flatnonzero(np.isfinite(added))]
         beam = sorted(grown)[:BEAM_WIDTH]
-    return beam[0] if beam else None
+    return beam
 
 
 def _loss(error: float) -> float:
