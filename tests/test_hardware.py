@@ -273,7 +273,7 @@ def test_noise_scales_that_cannot_be() -> None:
         scaled_device_noise("rainbow", 1000.0)
 
 
-def test_more_than_eight_qubits_are_sampled_by_trajectories() -> None:
+def test_more_than_nine_qubits_are_sampled_by_trajectories() -> None:
     gates = [Gate("x", (k,)) for k in (0, 4, 9)] + [Gate("cx", (k, k + 1)) for k in range(9)]
     runner = DeviceRunner(open_processor("willow_pink", seed=5), 10)
     (outcomes,) = runner.run([gates], [200])
@@ -342,6 +342,16 @@ def test_folding_makes_results_worse() -> None:
     assert lost[0] < lost[1] < lost[2]
 
 
+def test_seeds_give_the_same_shots_and_equal_calls_different_ones() -> None:
+    runs = []
+    for seed in (1, 1, 2):
+        runner = DeviceRunner(open_processor("rainbow", seed=seed), 4)
+        runs.append([runner.run([star()], [300])[0] for _ in range(2)])
+    np.testing.assert_array_equal(runs[0], runs[1])
+    assert (runs[0][0] != runs[0][1]).any()
+    assert (runs[0][0] != runs[2][0]).any()
+
+
 def test_wrong_shots_and_qubits_are_refused() -> None:
     runner = DeviceRunner(open_processor("rainbow"), 2)
     with pytest.raises(InputError, match="shots"):
@@ -379,6 +389,10 @@ def test_a_finished_folder_returns_its_results_at_once(tmp_path: Path, monkeypat
         DeviceRunner(open_processor("willow_pink", seed=1), 4, folder=tmp_path, settings_digest="b").run(*batch())
 
 
+def two_flips() -> tuple[list[list[Gate]], list[int]]:
+    return [[Gate("x", (2,))], [Gate("x", (0,))]], [20, 30]
+
+
 def test_killed_jobs_are_collected(tmp_path: Path) -> None:
     """A process is killed after the first of two jobs; what it stored is kept, the rest is run again."""
     code = f"""
@@ -393,7 +407,7 @@ def killed_at_the_second(batch, job, planned):
     return wait(batch, job, planned)
 jobs._results = killed_at_the_second
 runner = DeviceRunner(open_processor("willow_pink", seed=1), 3, folder=Path({str(tmp_path)!r}))
-runner.run([[Gate("x", (0,))], [Gate("x", (2,))]], [30, 20])
+runner.run([[Gate("x", (2,))], [Gate("x", (0,))]], [20, 30])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == -9, done.stderr
@@ -404,8 +418,11 @@ runner.run([[Gate("x", (0,))], [Gate("x", (2,))]], [30, 20])
     outcomes = collect(folder, say=said.append)
     assert said == ["1 of 2 jobs on the virtual willow_pink ended with their process: run again"]
     assert (folder / "results_0.npz").read_bytes() == stored
-    assert [each.shape for each in outcomes] == [(30, 3), (20, 3)]
-    assert outcomes[0][:, 0].mean() > 0.8 and outcomes[1][:, 2].mean() > 0.8
+    assert [each.shape for each in outcomes] == [(20, 3), (30, 3)]
+    assert outcomes[0][:, 2].mean() > 0.8 and outcomes[1][:, 0].mean() > 0.8
+    whole = DeviceRunner(open_processor("willow_pink", seed=1), 3).run(*two_flips())
+    for left, right in zip(outcomes, whole, strict=True):
+        np.testing.assert_array_equal(left, right)  # as if nothing had happened
     assert collect(folder, say=said.append)[1].tolist() == outcomes[1].tolist()
     assert len(said) == 1
 
@@ -449,6 +466,7 @@ def test_jobs_of_the_service_are_fetched_by_their_ids(
     assert service.sent == 2 and not said  # fetched, not sent again
     assert [job["job_id"] for job in json.loads((tmp_path / "0000" / "job.json").read_text())["jobs"]] == ids
     assert [each.shape for each in outcomes] == [(30, 4), (20, 4), (30, 4)]
+    assert outcomes[1][:, 2].mean() > 0.8  # the circuit in the middle went in the second job
 
 
 def test_jobs_that_never_reached_the_service_are_sent(

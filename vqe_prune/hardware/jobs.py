@@ -229,7 +229,7 @@ def _send(processor: AbstractProcessor, batch: Batch, job: Job) -> AbstractJob:
             program_id=job.program_id,
             job_id=job.job_id,
             repetitions=job.shots,
-            program_labels={"digest": batch.digest[:32]},
+            program_labels={"digest": batch.digest[:32], "job": str(batch.jobs.index(job))},
             run_name=sampler.run_name,
             device_config_name=sampler.device_config_name,
         )

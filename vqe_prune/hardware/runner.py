@@ -140,7 +140,7 @@ class DeviceRunner:
             validate(program, self._target.device)
         self.n_two_qubit_gates = max(map(count_two_qubit_gates, programs))
         self.depth = max(map(count_physical_moments, programs))
-        digest = self._digest_of(circuits, shots, fold)
+        digest = self._digest_of(circuits, shots, fold)  # before the call is counted: it is part of it
         folder = None if self._folder is None else self._folder / f"{self._calls:04d}"
         self._calls += 1
         if folder is not None and (folder / JOB_FILE).exists():
@@ -158,6 +158,7 @@ class DeviceRunner:
     def _digest_of(self, circuits: Sequence[Sequence[Gate]], shots: Sequence[int], fold: int) -> str:
         content = {
             "processor": describe_processor(self._processor),
+            "call": self._calls,
             "circuits": [[list(gate) for gate in gates] for gates in circuits],
             "shots": [int(number) for number in shots],
             "fold": fold,
