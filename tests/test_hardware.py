@@ -33,7 +33,7 @@ from vqe_prune.hardware import jobs as jobs_module
 from vqe_prune.hardware import processors as processors_module
 from vqe_prune.hardware.compilation import fold_two_qubit_gates
 from vqe_prune.hardware.placement import Workload, expected_error
-from vqe_prune.hardware.virtual import VirtualProcessor, scaled_device_noise
+from vqe_prune.hardware.virtual import VirtualProcessor, _scaled, load_properties, scaled_device_noise
 
 DEVICES = ("rainbow", "weber", "willow_pink")
 
@@ -119,6 +119,8 @@ def test_a_pair_rotation_takes_two_native_gates_and_its_preparation_one(name: st
     assert compiled(gates, 2, name, prepare=False).n_two_qubit_gates == 2
     assert compiled(gates, 2, name, prepare=True).n_two_qubit_gates == 1
     assert compiled(star(), 4, name, prepare=False).n_two_qubit_gates == 6
+    if name != "willow_pink":  # X, two square roots of iSWAP, and rotations about Z, which take no time
+        assert compiled(gates, 2, name, prepare=False).depth == 3
 
 
 def test_what_fits_the_grid_is_not_routed_and_what_does_not_is_measured_where_it_went() -> None:
@@ -265,6 +267,23 @@ def test_infidelity_is_proportional_to_a_small_noise_scale() -> None:
     assert infidelity[0.02] / infidelity[0.01] == pytest.approx(2.0, rel=0.02)  # second order, and single precision
 
 
+def test_each_kind_of_error_is_multiplied_by_the_factor() -> None:
+    """Rates and 1/T exactly; the infidelity of a two-qubit gate's angles as long as they are small."""
+    properties, qubits = load_properties("willow_pink"), frozenset(cirq.GridQubit.rect(2, 2, 5, 6))
+    scaled = _scaled(properties, "willow_pink", 0.25, qubits)
+    assert set(scaled.t1_ns) == qubits
+    for qubit in qubits:
+        assert scaled.t1_ns[qubit] == 4 * properties.t1_ns[qubit]
+        assert scaled.tphi_ns[qubit] == 4 * properties.tphi_ns[qubit]
+        assert scaled.readout_errors[qubit] == [0.25 * p for p in properties.readout_errors[qubit]]
+    for key, error in scaled.gate_pauli_errors.items():
+        assert error == 0.25 * properties.gate_pauli_errors[key]
+    assert len(scaled.fsim_errors) == 8  # four pairs, both orders
+    for key, gate in scaled.fsim_errors.items():
+        loss = [1 - abs(np.trace(cirq.unitary(g))) ** 2 / 16 for g in (gate, properties.fsim_errors[key])]
+        assert loss[0] == pytest.approx(0.25 * loss[1], rel=1e-3)  # angles below 0.1
+
+
 def test_noise_scales_that_cannot_be() -> None:
     for factor in (-0.5, float("nan"), float("inf")):
         with pytest.raises(InputError, match="0 or more"):
@@ -401,10 +420,10 @@ from pathlib import Path
 from vqe_prune.circuit import Gate
 from vqe_prune.hardware import DeviceRunner, jobs, open_processor
 wait = jobs._results
-def killed_at_the_second(batch, job, planned):
+def killed_at_the_second(processor, job, planned):
     if planned.shots == 20:
         os.kill(os.getpid(), signal.SIGKILL)
-    return wait(batch, job, planned)
+    return wait(processor, job, planned)
 jobs._results = killed_at_the_second
 runner = DeviceRunner(open_processor("willow_pink", seed=1), 3, folder=Path({str(tmp_path)!r}))
 runner.run([[Gate("x", (2,))], [Gate("x", (0,))]], [20, 30])
@@ -482,6 +501,15 @@ def test_jobs_that_never_reached_the_service_are_sent(
     assert len(collect(tmp_path / "0000", say=said.append)) == 3
     assert service.sent == 2
     assert said == ["2 of 2 jobs never reached willow_pink: sent now"]
+
+
+def test_a_job_that_fails_is_one_line(service: _Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> None:
+        raise RuntimeError("Job failed: OVERLOADED\nmore")
+
+    monkeypatch.setattr(cirq_google.engine.SimulatedLocalJob, "results", fail)
+    with pytest.raises(ConvergenceError, match=r"job-\w+ failed: Job failed: OVERLOADED; run again$"):
+        DeviceRunner(service.processor, 4).run(*batch())
 
 
 def test_folders_that_hold_no_batch(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from vqe_prune.errors import ConvergenceError, InputError, first_line
 from vqe_prune.hardware.compilation import MEASUREMENT_KEY
-from vqe_prune.hardware.processors import GOOGLE, describe_processor, explain_failure, open_processor
+from vqe_prune.hardware.processors import GOOGLE, describe_processor, explained, open_processor
 from vqe_prune.run_folder import locked, write_atomically
 
 if TYPE_CHECKING:
@@ -116,12 +116,12 @@ def run_batch(
     """
     if folder is None:
         sent = [_send(processor, batch, job) for job in batch.jobs]
-        return _merged(batch, [_results(batch, each, job) for each, job in zip(sent, batch.jobs, strict=True)])
+        return _merged(batch, [_results(processor, each, job) for each, job in zip(sent, batch.jobs, strict=True)])
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder, lambda text: say(text.rstrip("\n"))):
         _write(batch, folder)
         sent = [_send(processor, batch, job) for job in batch.jobs]
-        return _await(batch, dict(enumerate(sent)), folder)
+        return _await(processor, batch, dict(enumerate(sent)), folder)
 
 
 def collect(folder: Path, *, processor: AbstractProcessor | None = None, say: Callable[[str], Any] = print) -> Outcomes:
@@ -167,7 +167,7 @@ def collect(folder: Path, *, processor: AbstractProcessor | None = None, say: Ca
         for k in lost:
             assert processor is not None
             sent[k] = _send(processor, batch, batch.jobs[k])
-        return _await(batch, sent, folder)
+        return _await(processor, batch, sent, folder)
 
 
 def read_batch(folder: Path) -> Batch:
@@ -221,9 +221,9 @@ def _with_new_ids(job: Job) -> Job:
 
 
 def _send(processor: AbstractProcessor, batch: Batch, job: Job) -> AbstractJob:
-    sampler = processor.get_sampler()  # knows the processor's default configuration
     programs = [batch.programs[k] for k in job.circuits]
-    try:
+    with explained(processor):
+        sampler = processor.get_sampler()  # knows the processor's default configuration
         return processor.run_sweep(
             program=programs[0] if len(programs) == 1 else programs,
             program_id=job.program_id,
@@ -233,10 +233,6 @@ def _send(processor: AbstractProcessor, batch: Batch, job: Job) -> AbstractJob:
             run_name=sampler.run_name,
             device_config_name=sampler.device_config_name,
         )
-    except Exception as error:
-        if batch.processor["name"] == GOOGLE:
-            explain_failure(error, batch.processor["project"], batch.processor["processor"])
-        raise
 
 
 def _find(processor: AbstractProcessor, job: Job) -> AbstractJob | None:
@@ -246,22 +242,26 @@ def _find(processor: AbstractProcessor, job: Job) -> AbstractJob | None:
     engine = processor.engine()
     if engine is None:
         return None
-    try:
-        found = engine.get_program(job.program_id).get_job(job.job_id)
-        found.execution_status()  # the service is asked here
-    except KeyError:
-        return None
-    except EngineException as error:
-        if getattr(error.code, "value", error.code) == 404:
+    with explained(processor):
+        try:
+            found = engine.get_program(job.program_id).get_job(job.job_id)
+            found.execution_status()  # the service is asked here
+        except KeyError:
             return None
-        explain_failure(error, getattr(engine, "project_id", None), getattr(processor, "processor_id", None))
+        except EngineException as error:
+            if getattr(error.code, "value", error.code) == 404:
+                return None
+            raise
     return found
 
 
-def _await(batch: Batch, sent: Mapping[int, AbstractJob], folder: Path) -> Outcomes:
+def _await(
+    processor: AbstractProcessor | None, batch: Batch, sent: Mapping[int, AbstractJob], folder: Path
+) -> Outcomes:
     """Wait for each job that was sent, store its results, and read all."""
     for k, job in sent.items():
-        outcomes = _results(batch, job, batch.jobs[k])
+        assert processor is not None
+        outcomes = _results(processor, job, batch.jobs[k])
         buffer = io.BytesIO()
         named = {f"circuit_{c}": o for c, o in zip(batch.jobs[k].circuits, outcomes, strict=True)}
         np.savez_compressed(buffer, allow_pickle=False, **named)
@@ -277,15 +277,12 @@ def _await(batch: Batch, sent: Mapping[int, AbstractJob], folder: Path) -> Outco
     return _merged(batch, stored)
 
 
-def _results(batch: Batch, job: AbstractJob, planned: Job) -> Outcomes:
-    try:
-        results = job.results()
-    except Exception as error:
-        if batch.processor["name"] != GOOGLE:
-            raise
-        if isinstance(error, RuntimeError):
+def _results(processor: AbstractProcessor, job: AbstractJob, planned: Job) -> Outcomes:
+    with explained(processor):
+        try:
+            results = job.results()
+        except RuntimeError as error:  # the service ran it and failed
             raise ConvergenceError(f"job {planned.job_id} failed: {first_line(error)}; run again") from error
-        explain_failure(error, batch.processor["project"], batch.processor["processor"])
     if len(results) != len(planned.circuits):
         raise ConvergenceError(
             f"job {planned.job_id} gave {len(results)} results for {len(planned.circuits)} circuits; run again"

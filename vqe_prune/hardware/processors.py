@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from vqe_prune.errors import ConvergenceError, InputError, first_line, near_misses
@@ -73,17 +75,34 @@ def describe_processor(processor: AbstractProcessor) -> dict[str, Any]:
 def _open_google(project: str | None, processor: str | None) -> AbstractProcessor:
     import cirq_google
 
-    try:
+    with _explained(project, processor):
         engine = cirq_google.get_engine(project)
         if processor is None:
             raise InputError(f"device=google needs device.processor=ID{_processors_of(engine)}")
         found = engine.get_processor(processor)
         found.get_device()  # the first call that reaches the service
-    except InputError:
+    return found
+
+
+@contextmanager
+def explained(processor: AbstractProcessor) -> Iterator[None]:
+    """Turn what goes wrong at Google's service into one line; errors of virtual processors are ours and pass."""
+    place = describe_processor(processor)
+    if place["name"] != GOOGLE:
+        yield
+        return
+    with _explained(place["project"], place["processor"]):
+        yield
+
+
+@contextmanager
+def _explained(project: str | None, processor: str | None) -> Iterator[None]:
+    try:
+        yield
+    except (InputError, ConvergenceError):
         raise
     except Exception as error:
-        explain_failure(error, project, processor)
-    return found
+        _explain(error, project, processor)
 
 
 def _processors_of(engine: Any) -> str:
@@ -91,14 +110,8 @@ def _processors_of(engine: Any) -> str:
     return f"; project {engine.project_id} has {', '.join(names) or 'none'}"
 
 
-def explain_failure(error: Exception, project: str | None, processor: str | None) -> NoReturn:
-    """Raise what an error of Google's service means in one line, with what to type.
-
-    Raises:
-        InputError: A credential, the project or the processor id is missing or wrong.
-        ConvergenceError: The service does not answer.
-
-    """
+def _explain(error: Exception, project: str | None, processor: str | None) -> NoReturn:
+    """Raise what an error of Google's service means in one line, with what to type."""
     from cirq_google.engine.engine_client import EngineException
     from google.auth import exceptions
 

@@ -25,7 +25,7 @@ from vqe_prune.hardware.compilation import (
 )
 from vqe_prune.hardware.jobs import JOB_FILE, collect, plan_batch, read_batch, run_batch
 from vqe_prune.hardware.placement import Placement
-from vqe_prune.hardware.processors import describe_processor
+from vqe_prune.hardware.processors import describe_processor, explained
 
 if TYPE_CHECKING:
     from cirq_google.engine import AbstractProcessor
@@ -68,8 +68,9 @@ class DeviceRunner:
     ) -> None:
         self._processor, self._n_qubits, self._folder = processor, n_qubits, folder
         self._digest, self._prepare, self._say = settings_digest, prepare, say
-        calibration = processor.get_current_calibration()
-        self._targets = find_targets(processor.get_device(), calibration)
+        with explained(processor):
+            calibration = processor.get_current_calibration()
+            self._targets = find_targets(processor.get_device(), calibration)
         self._target: Target | None = None
         self._known: dict[tuple[Gate, ...], CompiledCircuit] = {}
         self._calls = 0
