@@ -171,7 +171,7 @@ def test_the_grouping_with_fewest_shots_is_taken() -> None:
     best = settings_of(encoding.hamiltonian, encoding.conserved, state=state)
     for settings in _candidates(encoding.hamiltonian, encoding.conserved).values():
         other = np.sqrt(variances_of(settings, encoding.n_qubits, state)).sum() ** 2
-        assert best.variance_at_one_shot <= other * (1.0 + 1e-5)
+        assert best.variance_at_one_shot <= other * 1.02
     kept = settings_of(encoding.hamiltonian, encoding.conserved, state=state, keep_conserved=True)
     assert kept.checks_all(encoding.conserved)
     mixed = settings_of(encoding.hamiltonian, encoding.conserved)
@@ -225,12 +225,14 @@ def assert_honest(values: np.ndarray, bars: np.ndarray, exact: float) -> None:
 
 def test_estimates_without_noise_are_unbiased_with_honest_bars() -> None:
     encoding = pair_encoding()
-    found = repeated(encoding, MITIGATIONS, 10_000, reference_encoding())
+    found = repeated(encoding, MITIGATIONS, 20_000, reference_encoding())
     exact = exact_energy(encoding)
     for name, (values, bars) in found.items():
-        if "exponential" not in name:  # there only where it converges
+        if "exponential" in name:  # chance looks like a decay by two standard errors, on one side
+            assert len(values) < 0.06 * RUNS
+        else:
             assert_honest(values, bars, exact)
-    assert len(found) >= 8
+    assert len(set(found) - {"raw, zne exponential", "readout, post_selection, zne exponential"}) == 8
     values, bars = repeated(electron_encoding(), (), 3000)["raw"]
     assert_honest(values, bars, exact_energy(electron_encoding()))
 
@@ -304,7 +306,10 @@ def test_extrapolation_of_exact_decays() -> None:
         for a, b in ((1, 0), (0, 1))
     ]
     assert fits["exponential"].variance == pytest.approx(1e-6 * np.dot(slopes, slopes) + spread**2, rel=1e-4)
-    assert set(extrapolate(reading(4.0), reading(4.1), 2.0)) == {"linear"}  # noise does not take it away from mixing
+    assert set(extrapolate(reading(4.0), reading(4.1), 2.0)) == {
+        "linear"
+    }  # no decay: it moves away from complete mixing
+    assert set(extrapolate(reading(4.0), reading(3.998), 2.0)) == {"linear"}  # 1.4 standard errors
     assert set(extrapolate(reading(4.0), reading(3.9), None)) == {"linear"}
 
 

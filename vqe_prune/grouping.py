@@ -37,6 +37,9 @@ FLOOR = 0.2
 FEWEST_SHOTS = 2
 """Of each circuit: one shot has no variance."""
 
+ALIKE = 1.02
+"""Groupings whose shots differ by less than this factor are equally good: each setting is a circuit to compile."""
+
 EQUAL = 1e-10
 """Coefficients of XX and YY that differ by less, relative to the larger, are one hop."""
 
@@ -93,8 +96,9 @@ def settings_of(
 ) -> Grouping:
     """Put the terms of a Hamiltonian into settings: of several groupings the one that needs the fewest shots.
 
-    Qubit-wise commuting terms are coloured in order of their coefficients (sorted insertion) and of their conflicts;
-    hops of pairs are matched, so that each qubit is in one hop of a setting.
+    Among those within 2 % of it that with the fewest settings is taken. Terms that commute qubit by qubit are coloured
+    in order of their coefficients (sorted insertion) and of their conflicts; hops of pairs are matched, so that each
+    qubit is in one hop of a setting.
 
     Args:
         hamiltonian: What is measured.
@@ -117,8 +121,9 @@ def settings_of(
     ]
     if keep_conserved:
         groupings = [each for each in groupings if each.checks_all(conserved)] or groupings
-    # a few digits only: where two need equally many shots, rounding must not decide
-    return min(groupings, key=lambda each: (float(f"{each.variance_at_one_shot:.6g}"), len(each.settings)))
+    least = min(each.variance_at_one_shot for each in groupings)
+    alike = [each for each in groupings if each.variance_at_one_shot <= ALIKE * least]
+    return min(alike, key=lambda each: len(each.settings))
 
 
 def _candidates(hamiltonian: QubitHamiltonian, conserved: Conserved) -> dict[str, tuple[Setting, ...]]:

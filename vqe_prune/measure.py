@@ -249,7 +249,7 @@ def _further(
         for fit, extrapolated in fits.items():
             found[f"{name}, zne {fit}"] = (extrapolated, _spent(plan, (*steps, "zne")))
         if "exponential" not in fits:
-            left_out.append((f"{name}, zne exponential", "no exponential decay passes through both folds"))
+            left_out.append((f"{name}, zne exponential", "the two folds show no decay beyond their errors"))
     return found, left_out
 
 

@@ -24,6 +24,10 @@ LEAST_CONTRAST = 0.1
 """A qubit whose readout tells 0 from 1 by less (1 - P(1|0) - P(0|1)) says nothing that can be corrected."""
 
 
+SEEN = 2.0
+"""Standard errors by which two energies must differ for a decay to be fitted."""
+
+
 class UnusableDataError(Exception):
     """These outcomes give no value of this kind; the message says why."""
 
@@ -277,9 +281,10 @@ def extrapolate(single: Reading, triple: Reading, mixed: float | None) -> dict[s
     """Extrapolate to no two-qubit gate error from the circuit and the one with each two-qubit gate three times.
 
     Linear: 3/2 E_1 - 1/2 E_3. Exponential: A + B r^fold with the energy A of complete mixing, which two folds
-    determine: A + (E_1 - A)^(3/2) / (E_3 - A)^(1/2), left out where (E_3 - A) / (E_1 - A) is not between 0 and 1. Each
-    bar holds the sampling error and the difference of the two fits, or of the linear fit and E_1 where it is alone,
-    halved: the curvature of a dependence on noise cannot be seen at two points.
+    determine: A + (E_1 - A)^(3/2) / (E_3 - A)^(1/2). It is left out where E_3 is not between E_1 and A, or differs from
+    E_1 by less than two standard errors: kept whenever chance makes it look like a decay, it would be biased. Each bar
+    holds the sampling error and the difference of the two fits, or where the linear fit is alone half its correction:
+    the curvature of a dependence on noise cannot be seen at two points.
 
     Args:
         single: The energy at fold 1.
@@ -297,7 +302,7 @@ def extrapolate(single: Reading, triple: Reading, mixed: float | None) -> dict[s
     found = {"linear": _combined(single, triple, 1.5 * single.value - 0.5 * triple.value, 1.5, -0.5)}
     if mixed is not None and single.value != mixed:
         near, far = single.value - mixed, triple.value - mixed
-        if 0.0 < far / near < 1.0:
+        if 0.0 < far / near < 1.0 and abs(near - far) > SEEN * _combined(single, triple, 0.0, 1.0, -1.0).error:
             root = math.sqrt(near / far)
             found["exponential"] = _combined(single, triple, mixed + near * root, 1.5 * root, -0.5 * root**3)
     if len(found) == 2:
