@@ -25,7 +25,7 @@ from vqe_prune.mitigation import (
     subtract_reference,
     tally,
 )
-from vqe_prune.paulis import QubitHamiltonian, qubit_hamiltonian_of
+from vqe_prune.paulis import qubit_hamiltonian_of
 
 RUNS = 200
 SPREAD = 0.15
@@ -424,12 +424,13 @@ def test_mitigation_without_effect_is_refused() -> None:
         plan_measurement(encoding, shots=5, mitigation=["zne"])
     enough = int(str(caught.value).rpartition("=")[2])
     assert plan_measurement(encoding, shots=enough, mitigation=["zne"]).total_shots == enough
+    hamiltonian = qubit_hamiltonian_of({((0, "Z"), (1, "Z")): 1.0, ((0, "X"),): 0.5, ((1, "X"),): 0.5})
     chain = Encoding(
-        name="chain",
+        name="qubits",
         gates=(Gate("h", (0,)), Gate("ry", (1,), 0.3)),
-        hamiltonian=qubit_hamiltonian_of({((0, "Z"), (1, "Z")): 1.0, ((0, "X"),): 0.5, ((1, "X"),): 0.5}),
-        wires=("0", "1"),
+        held=(0, 1),
         conserved=(),
+        problem=vp.pauli_problem(hamiltonian, reference="00"),
     )
     for name, reason in (("zne", "no two-qubit gate"), ("post_selection", "no setting keeps")):
         with pytest.raises(vp.InputError, match=reason):
@@ -440,9 +441,12 @@ def test_mitigation_without_effect_is_refused() -> None:
 
 
 def test_a_constant_needs_no_shots() -> None:
-    nothing = QubitHamiltonian(n_qubits=0, terms=(), constant=-1.5)
-    encoding = Encoding(name="pairs", gates=(), hamiltonian=nothing, wires=(), conserved=())
+    atoms = (("H", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, 0.7414)))
+    problem = vp.molecular_problem(vp.Molecule(name="H2", atoms=atoms), exact=False)
+    encoding = encode(problem, Ansatz(name="nothing", rotations=(), n_parameters=0), np.zeros(0), "jordan_wigner")
+    assert encoding.n_qubits == 0
     measured = measure_energy(encoding, ExactRunner(0, 1), shots=100)
-    assert (measured["raw"].value, measured["raw"].error, measured["raw"].shots) == (-1.5, 0.0, 0)
+    assert measured["raw"].value == pytest.approx(problem.energies["hf"], abs=1e-9)  # SCF's own accuracy
+    assert (measured["raw"].error, measured["raw"].shots) == (0.0, 0)
     with pytest.raises(vp.InputError, match="is a constant"):
         plan_measurement(encoding, shots=100, mitigation=["readout"])

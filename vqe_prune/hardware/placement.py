@@ -209,10 +209,11 @@ def rank_placements(workload: Workload, errors: DeviceErrors, most: int) -> list
     for (a, b), error in errors.two_qubit.items():
         gate[index[a], index[b]] = _loss(error)
     order = _placing_order(workload)
-    found = _search(workload, order, local, gate, np.where(np.isfinite(gate), 0.0, np.inf))
+    near = np.isfinite(gate)
+    found = _search(workload, order, local, gate, np.where(near, 0.0, np.inf), near)
     adjacent = bool(found)
     if not found:
-        found = _search(workload, order, local, *_routed_losses(gate))
+        found = _search(workload, order, local, *_routed_losses(gate), near)
     if not found:
         raise InputError(
             f"the circuit needs {workload.n_qubits} qubits that hang together, but the processor has only "
@@ -227,10 +228,13 @@ def rank_placements(workload: Workload, errors: DeviceErrors, most: int) -> list
     return placements
 
 
-def _search(workload: Workload, order: Sequence[int], local: Losses, gate: Losses, path: Losses) -> list[Found]:
+def _search(
+    workload: Workload, order: Sequence[int], local: Losses, gate: Losses, path: Losses, near: NDArray[np.bool_]
+) -> list[Found]:
     """Place logical qubits in an order by beam search; the placements of finite loss that it ends with, best first.
 
-    `gate` and `path` are what a gate on two physical qubits costs, and bringing them together once. Partial placements
+    `gate` and `path` are what a gate on two physical qubits costs, and bringing them together once. Each qubit is the
+    neighbour (`near`) of one placed before it: Cirq swaps through the circuit's own qubits only. Partial placements
     are dropped where two qubits are farther apart than the chain of interactions between them could ever reach.
     """
     weight = np.zeros((workload.n_qubits, workload.n_qubits))
@@ -249,8 +253,7 @@ def _search(workload: Workload, order: Sequence[int], local: Losses, gate: Losse
             added = local[logical].copy()
             for place, count in partners:
                 added += count * gate[placed[place]] + path[placed[place]]
-            if not partners:  # nothing holds it: beside any other
-                added[~reachable[list(placed)].any(axis=0)] = np.inf
+            added[~near[list(placed)].any(axis=0)] = np.inf
             added[list(placed)] = np.inf
             added[(steps[list(placed)] > chain[before, logical][:, None]).any(axis=0)] = np.inf
             grown += [(loss + float(added[k]), (*placed, int(k))) for k in np.flatnonzero(np.isfinite(added))]
