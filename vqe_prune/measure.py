@@ -10,9 +10,9 @@ one known Hamiltonian and break the numbers that post-selection checks.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,10 +45,23 @@ NOTES = {
     "readout": "takes readout errors for independent and gate errors for none",
     "reference": "takes the reference's error for that of the state; the bias of mixing a share p is p times the "
     "difference of their energies",
-    "zne": "scales errors of two-qubit gates only; the bar holds the spread of the two fits, or half of the linear "
-    "correction where that fit is alone",
+    "zne": "scales errors of two-qubit gates only; the bar holds the spread of the fits and half of the linear "
+    "correction",
 }
 """What each estimate assumes."""
+
+
+class Run(NamedTuple):
+    """What one call of a runner gave.
+
+    Attributes:
+        outcomes: Of each circuit; shape (shots, n_qubits).
+        positions: `Runner.measured_positions` of that call.
+
+    """
+
+    outcomes: Sequence[Outcomes]
+    positions: Sequence[tuple[int, ...] | None] = ()
 
 
 class Runner(Protocol):
@@ -60,6 +73,15 @@ class Runner(Protocol):
     """
 
     n_two_qubit_gates: int | None
+
+    @property
+    def measured_positions(self) -> Sequence[tuple[int, ...] | None]:
+        """For each circuit of the last `run`, the position where each of its qubits was at the start and was read.
+
+        A routed circuit moves its qubits; None where one was read on a qubit on which no circuit starts. Empty where
+        nothing is routed.
+        """
+        ...
 
     def run(self, circuits: Sequence[Sequence[Gate]], shots: Sequence[int], *, fold: int = 1) -> list[Outcomes]:
         """Run circuits on qubits 0 to n - 1 and return their outcomes, one array (shots, n_qubits) each.
@@ -80,6 +102,7 @@ class SamplerRunner:
     sampler: cirq.Sampler
     n_qubits: int
     n_two_qubit_gates: int | None = None
+    measured_positions: tuple[tuple[int, ...] | None, ...] = ()
 
     def run(self, circuits: Sequence[Sequence[Gate]], shots: Sequence[int], *, fold: int = 1) -> list[Outcomes]:
         """Run circuits and return their outcomes; see `Runner.run`."""
@@ -155,14 +178,17 @@ class Measurement:
         raise KeyError(f"no estimate {name!r}{near_misses(name, [each.name for each in self.estimates])}")
 
 
-def run_plan(plan: MeasurementPlan, runner: Runner) -> dict[int, list[Outcomes]]:
-    """Run all circuits of a plan, one call for each fold, and return the outcomes by fold."""
-    return {
-        fold: runner.run(plan.circuits[fold], plan.shots[fold], fold=fold) for fold in plan.circuits if plan.shots[fold]
-    }
+def run_plan(plan: MeasurementPlan, runner: Runner) -> dict[int, Run]:
+    """Run all circuits of a plan, one call for each fold, and return what it gave by fold."""
+    runs = {}
+    for fold, shots in plan.shots.items():
+        if shots:
+            outcomes = runner.run(plan.circuits[fold], shots, fold=fold)
+            runs[fold] = Run(outcomes, tuple(runner.measured_positions))
+    return runs
 
 
-def estimate(plan: MeasurementPlan, outcomes: dict[int, list[Outcomes]]) -> Measurement:
+def estimate(plan: MeasurementPlan, runs: Mapping[int, Run]) -> Measurement:
     """Compute every estimate that a plan was made for.
 
     ``raw``; ``post_selection``; ``readout``; ``readout, post_selection``; and of ``raw`` and of the last of these
@@ -170,7 +196,7 @@ def estimate(plan: MeasurementPlan, outcomes: dict[int, list[Outcomes]]) -> Meas
 
     Args:
         plan: What was run.
-        outcomes: What `run_plan` returned for it.
+        runs: What `run_plan` returned for it.
 
     Returns:
         The estimates, and those that the outcomes do not give.
@@ -180,18 +206,18 @@ def estimate(plan: MeasurementPlan, outcomes: dict[int, list[Outcomes]]) -> Meas
 
     """
     for fold, shots in plan.shots.items():
-        if [len(each) for each in outcomes.get(fold, [])] != list(shots):
-            raise ValueError(f"Argument `outcomes` must hold the plan's circuits and shots, but at fold {fold} differs")
-    tallies = {fold: [tally(each) for each in arrays] for fold, arrays in outcomes.items()}
+        if [len(each) for each in runs.get(fold, Run(())).outcomes] != list(shots):
+            raise ValueError(f"Argument `runs` must hold the plan's circuits and shots, but at fold {fold} differs")
+    counted = {fold: _Counted([tally(each) for each in run.outcomes], run.positions) for fold, run in runs.items()}
     found: dict[str, tuple[Reading, int]] = {}
     left_out: list[tuple[str, str]] = []
     bases = [steps for steps in _BASES if set(steps) <= set(plan.mitigation)]
     for steps in bases:
         name = ", ".join(steps) or "raw"
         try:
-            found[name] = (_read(plan, tallies, "energy", steps), _spent(plan, steps))
+            found[name] = (_read(plan, counted, "energy", steps), _spent(plan, steps))
             if steps in (bases[0], bases[-1]):
-                further, missing = _further(plan, tallies, steps, name, found[name][0])
+                further, missing = _further(plan, counted, steps, name, found[name][0])
                 found |= further
                 left_out += missing
         except UnusableDataError as error:
@@ -212,13 +238,14 @@ def estimate(plan: MeasurementPlan, outcomes: dict[int, list[Outcomes]]) -> Meas
     return Measurement(plan=plan, estimates=estimates, left_out=tuple(left_out))
 
 
+class _Counted(NamedTuple):
+    tallies: Sequence[Tally]
+    positions: Sequence[tuple[int, ...] | None]
+
+
 def _assumptions(name: str) -> str:
     words = name.replace(",", "").split()
-    return (
-        NOTES["raw"]
-        if words == ["raw"]
-        else "; ".join(NOTES[word] for word in words if word in NOTES and word != "raw")
-    )
+    return "; ".join(NOTES[word] for word in words if word in NOTES and (word != "raw" or len(words) == 1))
 
 
 _BASES: tuple[tuple[str, ...], ...] = ((), ("post_selection",), ("readout",), ("readout", "post_selection"))
@@ -226,21 +253,21 @@ _BASES: tuple[tuple[str, ...], ...] = ((), ("post_selection",), ("readout",), ("
 
 
 def _further(
-    plan: MeasurementPlan, tallies: dict[int, list[Tally]], steps: tuple[str, ...], name: str, reading: Reading
+    plan: MeasurementPlan, counted: Mapping[int, _Counted], steps: tuple[str, ...], name: str, reading: Reading
 ) -> tuple[dict[str, tuple[Reading, int]], list[tuple[str, str]]]:
     """What compares a reading with that of another circuit."""
     found, left_out = {}, []
     if plan.reference_energy is not None:
         full = f"{name}, reference"
         try:
-            reference = _read(plan, tallies, "reference", steps)
+            reference = _read(plan, counted, "reference", steps)
             corrected = subtract_reference(reading, reference, plan.reference_energy)
             found[full] = (corrected, _spent(plan, (*steps, "reference")))
         except UnusableDataError as error:
             left_out.append((full, f"of the reference, {error}"))
     if "zne" in plan.mitigation:
         try:
-            folded = _read(plan, tallies, "zne", steps)
+            folded = _read(plan, counted, "zne", steps)
         except UnusableDataError as error:
             return found, [*left_out, (f"{name}, zne", f"at fold {FOLD}, {error}")]
         checked = plan.encoding.conserved if "post_selection" in steps else ()
@@ -253,19 +280,19 @@ def _further(
     return found, left_out
 
 
-def _read(plan: MeasurementPlan, tallies: dict[int, list[Tally]], data: str, steps: Sequence[str]) -> Reading:
+def _read(plan: MeasurementPlan, counted: Mapping[int, _Counted], data: str, steps: Sequence[str]) -> Reading:
     """The energy from one set of circuits: energy, reference or zne."""
     n = len(plan.settings)
-    own = tallies.get(FOLD if data == "zne" else 1, [])
     start = n if data == "reference" else 0
-    readout = calibrate_readout(*tallies[1][-2:]) if "readout" in steps else None
+    own = counted.get(FOLD if data == "zne" else 1, _Counted((), ()))
     return read_energy(
         plan.encoding.hamiltonian.constant,
         plan.settings,
-        own[start : start + n],
+        own.tallies[start : start + n],
         plan.reference_variances if data == "reference" else plan.grouping.variances,
         post_select="post_selection" in steps,
-        readout=readout,
+        readout=calibrate_readout(*counted[1].tallies[-2:]) if "readout" in steps else None,
+        positions=own.positions[start : start + n],
     )
 
 

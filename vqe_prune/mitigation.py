@@ -110,6 +110,7 @@ def read_energy(
     *,
     post_select: bool = False,
     readout: Readout | None = None,
+    positions: Sequence[tuple[int, ...] | None] = (),
 ) -> Reading:
     """Return the energy: constant + sum_g mean of setting g's observable over its shots.
 
@@ -128,9 +129,11 @@ def read_energy(
         variances: Predicted variance of one shot of each setting; shape (n_settings,).
         post_select: Keep only outcomes with the conserved numbers, in the settings that keep them.
         readout: Rates to correct for.
+        positions: For each setting, the calibrated qubit that each of its qubits was read on, where a circuit was
+            routed; None for one that was not calibrated. Empty: each on its own.
 
     Raises:
-        UnusableDataError: Post-selection leaves too little, or a qubit's readout has no contrast.
+        UnusableDataError: Post-selection leaves too little, or a qubit's readout has no contrast or is not calibrated.
 
     """
     n_qubits = tallies[0].bits.shape[1] if tallies else 0
@@ -140,17 +143,26 @@ def read_energy(
     value, variance, kept, shots = constant, 0.0, 0.0, 0
     slopes = np.zeros((2, n_qubits))
     for k, (setting, counted, least) in enumerate(zip(settings, tallies, variances, strict=True)):
-        read = _reader(setting, counted.bits, post_select, readout is not None)
-        rates = np.zeros((2, n_qubits)) if readout is None else readout.rates
         try:
+            places = list(_places(positions[k] if positions else tuple(range(n_qubits)), readout is not None))
+            own = None if readout is None else Readout(readout.rates[:, places], readout.errors[:, places])
+            read = _reader(setting, counted.bits, post_select, readout is not None)
+            rates = np.zeros((2, n_qubits)) if own is None else own.rates
             mean, spread, weight = _mean(read(rates), counted.counts, float(least))
         except UnusableDataError as error:
             raise UnusableDataError(f"setting {k}: {error}") from None
         n = int(counted.counts.sum())
         value, variance, kept, shots = value + mean, variance + spread, kept + n * weight, shots + n
-        if readout is not None:
-            slopes += _slopes(read, counted.counts, _measured_qubits(setting, post_select), readout)
+        if own is not None:
+            slopes[:, places] += _slopes(read, counted.counts, _measured_qubits(setting, post_select), own)
     return Reading(value, variance, slopes.ravel(), kept / shots if shots else 1.0)
+
+
+def _places(position: tuple[int, ...] | None, needed: bool) -> tuple[int, ...]:
+    """Calibrated qubits of a setting's qubits; of no interest where nothing is corrected."""
+    if position is None and needed:
+        raise UnusableDataError("routing left its qubits where none was calibrated")
+    return position or ()
 
 
 def _mean(read: tuple[Vector, Vector], counts: NDArray[np.int64], least: float) -> tuple[float, float, float]:
@@ -283,8 +295,8 @@ def extrapolate(single: Reading, triple: Reading, mixed: float | None) -> dict[s
     Linear: 3/2 E_1 - 1/2 E_3. Exponential: A + B r^fold with the energy A of complete mixing, which two folds
     determine: A + (E_1 - A)^(3/2) / (E_3 - A)^(1/2). It is left out where E_3 is not between E_1 and A, or differs from
     E_1 by less than two standard errors: kept whenever chance makes it look like a decay, it would be biased. Each bar
-    holds the sampling error and the difference of the two fits, or where the linear fit is alone half its correction:
-    the curvature of a dependence on noise cannot be seen at two points.
+    holds the sampling error, the difference of the two fits and half of the linear correction: two points show neither
+    the curvature nor whether three gates really have three times the error (on processors idling adds to it).
 
     Args:
         single: The energy at fold 1.
@@ -305,13 +317,9 @@ def extrapolate(single: Reading, triple: Reading, mixed: float | None) -> dict[s
         if 0.0 < far / near < 1.0 and abs(near - far) > SEEN * _combined(single, triple, 0.0, 1.0, -1.0).error:
             root = math.sqrt(near / far)
             found["exponential"] = _combined(single, triple, mixed + near * root, 1.5 * root, -0.5 * root**3)
-    if len(found) == 2:
-        between = abs(found["linear"].value - found["exponential"].value)
-    else:
-        between = 0.5 * abs(found["linear"].value - single.value)
-    return {
-        name: Reading(each.value, each.variance + between**2, each.slopes, each.kept) for name, each in found.items()
-    }
+    between = max(each.value for each in found.values()) - min(each.value for each in found.values())
+    unknown = between**2 + 0.25 * (found["linear"].value - single.value) ** 2
+    return {name: Reading(each.value, each.variance + unknown, each.slopes, each.kept) for name, each in found.items()}
 
 
 def _combined(first: Reading, second: Reading, value: float, d_first: float, d_second: float) -> Reading:
