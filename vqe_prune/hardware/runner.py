@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from cirq_google.engine import AbstractProcessor
 
 
+ANGLE_DIGITS = 6
+"""Digits (radian) by which circuits are told apart."""
+
+
 class DeviceRunner:
     """Compiles circuits for a processor, places them by its calibration, runs them and returns logical outcomes.
 
@@ -160,7 +164,7 @@ class DeviceRunner:
         content = {
             "processor": describe_processor(self._processor),
             "call": self._calls,
-            "circuits": [[list(gate) for gate in gates] for gates in circuits],
+            "circuits": [[_rounded(gate) for gate in gates] for gates in circuits],
             "shots": [int(number) for number in shots],
             "fold": fold,
             "n_qubits": self._n_qubits,
@@ -168,3 +172,9 @@ class DeviceRunner:
             "settings": self._digest,
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True, default=float).encode()).hexdigest()
+
+
+def _rounded(gate: Gate) -> list[Any]:
+    """A gate whose angle an optimiser may leave 1e-8 elsewhere in the next run: it is the same circuit then."""
+    angle = None if gate.angle is None else round(float(gate.angle), ANGLE_DIGITS) + 0.0  # no minus zero
+    return [gate.name, list(gate.qubits), angle]
