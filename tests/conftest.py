@@ -5,7 +5,9 @@ import os
 
 import pytest
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command line does, before NumPy is imported
+# as the command line does, before NumPy and PySCF are imported: idle threads that spin slow a busy machine down
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 from vqe_prune.chemistry import Molecule
 from vqe_prune.problem import Problem, molecular_problem
