@@ -31,7 +31,7 @@ from vqe_prune.hardware import (
 )
 from vqe_prune.hardware import jobs as jobs_module
 from vqe_prune.hardware import processors as processors_module
-from vqe_prune.hardware.compilation import fold_two_qubit_gates
+from vqe_prune.hardware.compilation import _route, fold_two_qubit_gates
 from vqe_prune.hardware.placement import Workload, expected_error
 from vqe_prune.hardware.virtual import VirtualProcessor, _scaled, load_properties, scaled_device_noise
 
@@ -129,6 +129,35 @@ def test_what_fits_the_grid_is_not_routed_and_what_does_not_is_measured_where_it
     assert routed.starts != routed.ends
     measured = routed.program()[-1].operations[0]
     assert measured.qubits == routed.ends
+
+
+def test_settings_share_their_routing_and_each_is_its_own_circuit() -> None:
+    """Only gates after the last coupling differ; angles of one circuit must not serve another one."""
+    runner = DeviceRunner(open_processor("weber"), 3, prepare=False)
+    ends = [[], [Gate("h", (0,)), Gate("rx", (2,), 0.3)], [Gate("sdg", (1,)), Gate("h", (1,))]]
+    other = [gate._replace(angle=-gate.angle) if gate.name == "rz" and gate.angle else gate for gate in triangle()]
+    circuits = [[*first, *end] for first in (triangle(), other) for end in ends]
+    for gates, circuit in zip(circuits, runner.compile(circuits), strict=True):
+        assert circuit.starts != circuit.ends
+        cirq.testing.assert_allclose_up_to_global_phase(
+            physical_unitary(circuit), logical_unitary(gates, 3), atol=COMPILED
+        )
+
+
+def test_swaps_that_tie_to_the_end_are_routed() -> None:
+    """Two qubits meet over and over at the ends of a line of three: exchanging either with the middle is as good."""
+    processor = open_processor("willow_pink")
+    (target,) = find_targets(processor.get_device(), processor.get_current_calibration())
+    left, middle, right = cirq.GridQubit.rect(1, 3, 6, 5)
+    a, b = cirq.LineQubit.range(2)
+    circuit = cirq.FrozenCircuit(cirq.Circuit([cirq.CZ(a, b), cirq.X(a) ** 0.3, cirq.Y(b) ** 0.2] for _ in range(12)))
+    with pytest.raises(IndexError):  # else cirq has changed, and the second try can go
+        cirq.RouteCQC(nx.Graph([(left, middle), (middle, right)])).route_circuit(
+            circuit, initial_mapper=cirq.HardCodedInitialMapper({a: left, b: right, cirq.LineQubit(2): middle})
+        )
+    routed, ends = _route(circuit, (left, right, middle), target)
+    assert set(ends) == {left, middle, right}
+    assert all(target.errors.two_qubit[o.qubits] > 0 for o in routed.all_operations() if len(o.qubits) == 2)
 
 
 @pytest.mark.parametrize("name", DEVICES)

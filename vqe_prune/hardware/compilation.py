@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from vqe_prune.circuit import Gate, to_cirq
@@ -42,6 +43,9 @@ ROUTED_CANDIDATES = 6
 
 ROUTED_CIRCUITS = 3
 """Circuits, those of most two-qubit gates, that they are tried on."""
+
+CACHED_CIRCUITS = 256
+"""Settings of a measurement differ in their last gates; what comes before is compiled once."""
 
 MEASUREMENT_KEY = "m"
 
@@ -201,10 +205,29 @@ def _routed(native: cirq.Circuit, placement: Placement, target: Target) -> tuple
     graph = nx.Graph(sorted(pair for pair in target.errors.two_qubit if pair[0] < pair[1]))
     if all(graph.has_edge(*(starts[q] for q in pair)) for pair in _pairs_of(native)):
         return native.transform_qubits(starts), placement.qubits
-    mapper = cirq.HardCodedInitialMapper(starts)
-    routed, _, moved = cirq.RouteCQC(graph).route_circuit(native, initial_mapper=mapper)
-    circuit = _tidy(cirq.optimize_for_target_gateset(routed, gateset=target.gateset, max_num_passes=None))
-    return circuit, tuple(moved.get(qubit, qubit) for qubit in placement.qubits)
+    head, tail = _split(native)
+    routed, ends = _route(cirq.FrozenCircuit(head), placement.qubits, target)
+    read = dict(zip(starts, ends, strict=True))
+    return _tidy(cirq.Circuit([*routed.all_operations(), *(o.transform_qubits(read) for o in tail)])), ends
+
+
+@lru_cache(maxsize=CACHED_CIRCUITS)
+def _route(
+    head: cirq.FrozenCircuit, starts: tuple[cirq.Qid, ...], target: Target
+) -> tuple[cirq.FrozenCircuit, tuple[cirq.Qid, ...]]:
+    """Route what the settings of a measurement have in common, which takes seconds, only once."""
+    import cirq
+    import networkx as nx
+
+    graph = nx.Graph(sorted(pair for pair in target.errors.two_qubit if pair[0] < pair[1]))
+    mapper = cirq.HardCodedInitialMapper(dict(zip(cirq.LineQubit.range(len(starts)), starts, strict=True)))
+    router = cirq.RouteCQC(graph)
+    try:
+        routed, _, moved = router.route_circuit(head, initial_mapper=mapper)
+    except IndexError:  # cirq looks for a pair of swaps where single ones tie, and for none where it looks to the end
+        routed, _, moved = router.route_circuit(head, initial_mapper=mapper, lookahead_radius=len(head) + 1)
+    circuit = cirq.optimize_for_target_gateset(routed, gateset=target.gateset, max_num_passes=None)
+    return circuit.freeze(), tuple(moved.get(qubit, qubit) for qubit in starts)
 
 
 def validate(program: cirq.Circuit, device: cirq.Device) -> None:
@@ -265,10 +288,29 @@ def _native(gates: Sequence[Gate], gateset: cirq.CompilationTargetGateset, prepa
     """Compile to a gate set on line qubits, wherever they will be."""
     import cirq
 
-    circuit = to_cirq(gates)
-    if prepare:
-        circuit = _prepare_first_pairs(circuit, gateset)
-    return _tidy(cirq.optimize_for_target_gateset(circuit, gateset=gateset, max_num_passes=None))
+    head, tail = _split(to_cirq(gates))
+    return _tidy(cirq.Circuit([*_native_head(cirq.FrozenCircuit(head), gateset, prepare).all_operations(), *tail]))
+
+
+@lru_cache(maxsize=CACHED_CIRCUITS)
+def _native_head(head: cirq.FrozenCircuit, gateset: cirq.CompilationTargetGateset, prepare: bool) -> cirq.FrozenCircuit:
+    """Compile what the settings of a measurement have in common only once."""
+    import cirq
+
+    circuit = _prepare_first_pairs(head.unfreeze(), gateset) if prepare else head.unfreeze()
+    return cirq.optimize_for_target_gateset(circuit, gateset=gateset, max_num_passes=None).freeze()
+
+
+def _split(circuit: cirq.AbstractCircuit) -> tuple[list[cirq.Operation], list[cirq.Operation]]:
+    """Split off the gates on one qubit after which no gate on two acts on it."""
+    head: list[cirq.Operation] = []
+    tail: list[cirq.Operation] = []
+    coupled: set[cirq.Qid] = set()
+    for operation in reversed(list(circuit.all_operations())):
+        if len(operation.qubits) == 2:
+            coupled.update(operation.qubits)
+        (tail if coupled.isdisjoint(operation.qubits) else head).append(operation)
+    return head[::-1], tail[::-1]
 
 
 def _prepare_first_pairs(circuit: cirq.Circuit, gateset: cirq.CompilationTargetGateset) -> cirq.Circuit:
