@@ -29,8 +29,17 @@ MOST_VIRTUAL_QUBITS = 8
 MOST_GATES = 400
 """Longer circuits (two-qubit gates) are not measured anywhere: no processor leaves anything of their state."""
 
-MITIGATED = "readout, post_selection, reference"
-"""The estimate that a study calls mitigated, chosen beforehand and not by its result; or what there is of it."""
+MITIGATED = (
+    "readout, post_selection, reference",
+    "readout, reference",
+    "post_selection, reference",
+    "raw, reference",
+    "readout, post_selection",
+    "post_selection",
+    "readout",
+    "raw",
+)
+"""The first of these that a measurement gives is what a study calls mitigated: chosen beforehand, not by its result."""
 
 
 def open_device(chosen: DeviceSettings, seed: int) -> AbstractProcessor:
@@ -140,9 +149,7 @@ def _refusal(encoded: Encoding, n_two_qubit_gates: int, chosen: DeviceSettings) 
 
 def _measured_row(measured: Measurement, runner: DeviceRunner) -> dict[str, Any]:
     names = [estimate.name for estimate in measured.estimates]
-    mitigated = max((name for name in names if MITIGATED.startswith(name)), key=len, default="raw")
-    if MITIGATED not in names and "raw, reference" in names and mitigated == "raw":
-        mitigated = "raw, reference"
+    mitigated = next(name for name in MITIGATED if name in names)
     assert runner.placement is not None
     return {
         "n_two_qubit_gates": runner.n_two_qubit_gates,
