@@ -144,6 +144,19 @@ def test_settings_share_their_routing_and_each_is_its_own_circuit() -> None:
         )
 
 
+@pytest.mark.parametrize("name", DEVICES)
+def test_rounding_of_angles_does_not_change_the_compiled_circuit(name: str) -> None:
+    """Optima of two runs differ by 1e-13; cirq's decompositions of pair rotations would differ by whole turns."""
+
+    def circuit(shift: float) -> cirq.Circuit:
+        angles = np.array([0.027489767707, 0.027500125419, 0.145893727049]) * (1.0 + shift)
+        gates = [Gate("x", (0,)), *(gate for k, a in enumerate(angles) for gate in pair_gates(0, k + 1, a))]
+        return compiled(gates, 4, name, prepare=True).circuit
+
+    for shift in (1e-16, 3e-16, 1e-14, 1e-13, 1e-12):
+        assert circuit(shift) == circuit(0.0)
+
+
 def test_swaps_that_tie_to_the_end_are_routed() -> None:
     """Two qubits meet over and over at the ends of a line of three: exchanging either with the middle is as good."""
     processor = open_processor("willow_pink")

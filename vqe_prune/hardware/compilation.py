@@ -47,6 +47,10 @@ ROUTED_CIRCUITS = 3
 CACHED_CIRCUITS = 256
 """Settings of a measurement differ in their last gates; what comes before is compiled once."""
 
+TURN_DIGITS = 7
+"""Digits of a rotation, in half turns. Gates of a pair rotation have infinitely many decompositions of one length, of
+which rounding would choose: with angles 1e-16 apart the circuits, and energies under noise, would be others."""
+
 MEASUREMENT_KEY = "m"
 
 
@@ -129,7 +133,12 @@ def find_targets(device: cirq.Device, calibration: cirq_google.Calibration | Non
 
 
 def place_circuits(
-    circuits: Sequence[Sequence[Gate]], n_qubits: int, targets: Sequence[Target], *, prepare: bool = True
+    circuits: Sequence[Sequence[Gate]],
+    n_qubits: int,
+    targets: Sequence[Target],
+    *,
+    prepare: bool = True,
+    candidates: int = ROUTED_CANDIDATES,
 ) -> tuple[Target, Placement]:
     """Choose the gate set and the qubits on which circuits should err least, one placement for all of them.
 
@@ -138,13 +147,15 @@ def place_circuits(
         n_qubits: Number of qubits, all measured.
         targets: From `find_targets`.
         prepare: As in `compile_circuit`.
+        candidates: How many placements are tried where something must be routed; 1 tries nothing and takes the one
+            that seems best, for circuits whose routing takes minutes.
 
     """
     found = []
     for target in targets:
         native = [_native(gates, target.gateset, prepare) for gates in circuits]
-        placements = rank_placements(count_workload(native, n_qubits), target.errors, ROUTED_CANDIDATES)
-        if not placements[0].adjacent:
+        placements = rank_placements(count_workload(native, n_qubits), target.errors, candidates)
+        if not placements[0].adjacent and len(placements) > 1:
             busy = sorted(native, key=count_two_qubit_gates)[-ROUTED_CIRCUITS:]
             placements = [_as_routed(busy, placement, target) for placement in placements]
             placements.sort(key=lambda placement: placement.expected_error)  # stable: ties keep their rank
@@ -288,8 +299,12 @@ def _native(gates: Sequence[Gate], gateset: cirq.CompilationTargetGateset, prepa
     """Compile to a gate set on line qubits, wherever they will be."""
     import cirq
 
-    head, tail = _split(to_cirq(gates))
+    head, tail = _split(to_cirq([_rounded(gate) for gate in gates]))
     return _tidy(cirq.Circuit([*_native_head(cirq.FrozenCircuit(head), gateset, prepare).all_operations(), *tail]))
+
+
+def _rounded(gate: Gate) -> Gate:
+    return gate if gate.angle is None else gate._replace(angle=math.pi * round(gate.angle / math.pi, TURN_DIGITS))
 
 
 @lru_cache(maxsize=CACHED_CIRCUITS)
