@@ -31,8 +31,9 @@ from vqe_prune.hardware import (
 )
 from vqe_prune.hardware import jobs as jobs_module
 from vqe_prune.hardware import processors as processors_module
-from vqe_prune.hardware.compilation import _route, fold_two_qubit_gates
+from vqe_prune.hardware.compilation import Target, _route, count_two_qubit_gates, fold_two_qubit_gates
 from vqe_prune.hardware.placement import Workload, expected_error
+from vqe_prune.hardware.twirling import split_shots
 from vqe_prune.hardware.virtual import VirtualProcessor, _scaled, load_properties, scaled_device_noise
 
 DEVICES = ("rainbow", "weber", "willow_pink")
@@ -65,11 +66,14 @@ def compiled(gates: list[Gate], n: int, name: str, prepare: bool) -> CompiledCir
     return _compiled(tuple(gates), n, name, prepare)
 
 
+def all_targets(name: str) -> tuple[Target, ...]:
+    processor = open_processor(name)
+    return find_targets(processor.get_device(), processor.get_current_calibration())
+
+
 @cache
 def _compiled(gates: tuple[Gate, ...], n: int, name: str, prepare: bool) -> CompiledCircuit:
-    processor = open_processor(name)
-    targets = find_targets(processor.get_device(), processor.get_current_calibration())
-    target, placement = place_circuits([gates], n, targets, prepare=prepare)
+    target, placement = place_circuits([gates], n, all_targets(name), prepare=prepare)
     return compile_circuit(gates, placement, target, prepare=prepare)
 
 
@@ -401,6 +405,65 @@ def test_folding_makes_results_worse() -> None:
     runner = DeviceRunner(open_processor("willow_pink", seed=2), 4)
     lost = [np.mean(runner.run([star()], [20_000], fold=fold)[0].sum(axis=1) != 1) for fold in (1, 5, 9)]
     assert lost[0] < lost[1] < lost[2]
+
+
+@pytest.mark.parametrize(("device", "fold"), [("willow_pink", 1), ("rainbow", 1), ("rainbow", 3)])
+def test_frames_change_the_gates_but_not_what_they_do(device: str, fold: int) -> None:
+    target, placement = place_circuits([star()], 4, all_targets(device))
+    compiled = compile_circuit(star(), placement, target)
+    plain, *framed = (compiled.program(fold, frames)[:-1] for frames in (None, *map(np.random.default_rng, range(4))))
+    unitary = plain.unitary(qubit_order=compiled.starts)
+    for circuit in framed:
+        assert count_two_qubit_gates(circuit) == count_two_qubit_gates(plain)
+        assert any(moment not in plain.moments for moment in circuit)
+        own = circuit.unitary(qubit_order=compiled.starts)
+        assert abs(abs(np.vdot(unitary, own)) / 16 - 1) < COMPILED
+        target.device.validate_circuit(circuit)
+    assert framed[0] != framed[1]
+
+
+def test_frames_even_out_what_a_coherent_error_does() -> None:
+    """Twelve controlled phases off by 0.06 pi: in one frame the errors add up, in the mean over 64 they do not."""
+    qubits = tuple(cirq.GridQubit.rect(1, 2))
+    native = cirq.Circuit(cirq.Moment(cirq.CZ(*qubits)) for _ in range(12))
+    compiled = CompiledCircuit(circuit=native, starts=qubits, ends=qubits)
+    flips = cirq.Circuit(cirq.H.on_each(qubits))
+
+    def found(circuit: cirq.AbstractCircuit) -> float:
+        """Probability of |++>, 1 without the error."""
+        wrong = cirq.map_operations(circuit, lambda o, _: o.gate(*o.qubits) ** 1.06 if o.gate == cirq.CZ else o)
+        state = (flips + wrong + flips).final_state_vector(qubit_order=qubits)
+        return float(abs(state[0]) ** 2)
+
+    coherent = found(native)
+    mean = np.mean([found(compiled.program(1, np.random.default_rng(seed))[:-1]) for seed in range(64)])
+    assert 1 - coherent > 3 * (1 - mean) > 0
+
+
+def test_frames_share_the_shots() -> None:
+    assert split_shots(50_000, 16) == (3125,) * 16
+    assert split_shots(5_003, 16) == (1001, 1001, 1001, 1000, 1000)
+    assert split_shots(1_000, 16) == (250,) * 4
+    assert split_shots(3, 16) == (1, 1, 1)
+    assert split_shots(7, 0) == (7,)
+    runner = DeviceRunner(open_processor("willow_pink", noise_scale=0.0, seed=1), 4, twirls=3)
+    circuits = [star(), [Gate("x", (2,))]]
+    outcomes = runner.run(circuits, [5_000, 10])
+    assert runner.blocks == ((1667, 1667, 1666), (10,))  # without two-qubit gates there is nothing to turn
+    assert [len(each) for each in outcomes] == [5_000, 10]
+    assert (outcomes[0].sum(axis=1) == 1).all()
+    assert (outcomes[1] == [False, False, True, False]).all()
+
+
+def test_qubits_are_chosen_for_the_circuits_that_matter() -> None:
+    """Two circuits that want different pairs of one star: the weighted one gets the better pair of the device."""
+    pair = {k: [Gate("x", (0,)), *pair_gates(0, k, 0.3), *pair_gates(0, k, 0.2), Gate("h", (k,))] for k in (1, 2)}
+    chosen = {}
+    for weights in ((1.0, 50.0), (50.0, 1.0)):
+        target, placement = place_circuits([pair[1], pair[2]], 3, all_targets("willow_pink"), weights=weights)
+        a, b, c = placement.qubits
+        chosen[weights] = target.errors.two_qubit[a, b] - target.errors.two_qubit[a, c]
+    assert chosen[1.0, 50.0] > 0 > chosen[50.0, 1.0]
 
 
 def test_seeds_give_the_same_shots_and_equal_calls_different_ones() -> None:

@@ -79,6 +79,7 @@ class ExactRunner:
 
     n_two_qubit_gates = None
     measured_positions: tuple[tuple[int, ...] | None, ...] = ()
+    blocks: tuple[tuple[int, ...], ...] = ()
 
     def __init__(self, n_qubits: int, seed: int, flips: np.ndarray | None = None, mixed: float = 0.0) -> None:
         self.n, self.rng, self.flips, self.mixed = n_qubits, np.random.default_rng(seed), flips, mixed
@@ -405,6 +406,25 @@ def test_a_rare_outcome_that_no_shot_saw_leaves_a_bar() -> None:
     alike = [np.tile([True, False, False], (n, 1)) for n in plan.shots[1]]  # the reference determinant, every time
     for each in estimate(plan, {1: Run(alike)}).estimates:
         assert each.error == pytest.approx(plan.predicted_error) and each.error > 0.0
+
+
+def test_shots_of_one_frame_are_not_counted_as_independent() -> None:
+    """Blocks of 100 shots whose means scatter by 0.2: the bar of the mean of 40 blocks is 0.2 / sqrt(40)."""
+    rng = np.random.default_rng(17)
+    one = Setting(gates=(), terms=((1.0, ((0, "Z"),)),), diagonal=((1.0, (0,)),))
+    sizes, found = (100,) * 40, []
+    for _ in range(300):
+        chances = np.clip(0.5 - 0.5 * rng.normal(0.3, 0.2, 40), 0.0, 1.0)
+        bits = rng.random((40, 100)) < chances[:, None]
+        outcomes = bits.reshape(-1, 1)
+        read = [read_energy(0.0, [one], [tally(outcomes, own)], np.zeros(1)) for own in (sizes, ())]
+        found.append((read[0].value, read[0].error, read[1].error))
+    values, errors, careless = np.array(found).T
+    expected = np.sqrt(0.2**2 / 40 + (1 - 0.3**2 - 0.2**2) / 4000)
+    assert values.std() == pytest.approx(expected, rel=0.12)  # 300 samples: 4 % standard error
+    assert errors.mean() == pytest.approx(expected, rel=0.05)
+    assert careless.mean() < 0.5 * expected
+    assert tally(outcomes, sizes).blocks.sum(axis=0).tolist() == tally(outcomes).counts.tolist()
 
 
 def test_a_calibration_that_two_readings_share_cancels() -> None:

@@ -47,7 +47,7 @@ def test_noise_shows_and_is_mitigated(tmp_path: Path) -> None:
         estimates = {each["name"]: each for each in row["estimates"]}
         assert row["mitigated"] == "readout, post_selection"
         raw = estimates["raw"]
-        assert raw["error_to_exact"] > 5 * raw["error_bar"]  # the device of 2021 errs by some 100 mHa
+        assert raw["error_to_exact"] > 3 * raw["error_bar"]  # the device of 2021 errs by some 100 mHa
         assert abs(estimates[row["mitigated"]]["error_to_exact"]) < 0.5 * raw["error_to_exact"]
     text = (tmp_path / "run" / "record.json").read_text()
     (tmp_path / "run" / "record.json").write_text(text.replace('"estimates": [', '"estimates": [3, ', 1))
@@ -72,6 +72,7 @@ def test_large_circuits_are_not_measured_but_counted(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["device=willow"], "did you mean willow_pink"),
+        (["device=weber", "device.twirls=1"], "must be 0 \\(none\\) or from 2"),
         (["device.shots=2000"], "device.shots has no effect without a device"),
         (["device=weber", "device.project=x"], "device.project has no effect with the virtual device=weber"),
         (["device=google", "device.noise_scale=2"], "device.noise_scale has no effect"),

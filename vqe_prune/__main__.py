@@ -67,6 +67,7 @@ Prepares a ground state, prunes the ansatz and checks the result; the same comma
   device.shots=           of all circuits of an ansatz together (100000)
   device.mitigation=      any of [{mitigations}] (without zne)
   device.noise_scale=     factor of a virtual device's error rates (1)
+  device.twirls=          random frames of each circuit, which even out coherent errors; 0 for none (16)
   exact=                  false leaves out the exact energy (true)
   seed=                   of the random rule, and the first of the random starts (0)
   threads=                for large problems (all cores)

@@ -24,6 +24,7 @@ RULES = ("symmetry", "eqntk", "lie", "curvature", "magnitude", "random", "fisher
 REFERENCES = ("exact", "full")
 FEWEST_SHOTS = 1000
 DEVICES = (*CALIBRATIONS, "google")
+MOST_TWIRLS = 1000
 MITIGATIONS = ("post_selection", "readout", "reference", "zne")
 ENCODINGS = ("auto", "jordan_wigner")
 TREATMENTS = ("fixed", "absorb", "optimise")
@@ -353,6 +354,8 @@ def _check_device(settings: Settings, given: set[str]) -> None:
         raise InputError(f"device.shots={device.shots} must be at least {FEWEST_SHOTS}: error bars would mean nothing")
     if not 0 <= device.noise_scale <= 100:
         raise InputError(f"device.noise_scale={device.noise_scale} must be from 0 to 100")
+    if not 0 <= device.twirls <= MOST_TWIRLS or device.twirls == 1:
+        raise InputError(f"device.twirls={device.twirls} must be 0 (none) or from 2 to {MOST_TWIRLS}")
 
 
 def _on_qubits(settings: Settings) -> bool:

@@ -57,11 +57,13 @@ class Run(NamedTuple):
     Attributes:
         outcomes: Of each circuit; shape (shots, n_qubits).
         positions: `Runner.measured_positions` of that call.
+        blocks: `Runner.blocks` of that call.
 
     """
 
     outcomes: Sequence[Outcomes]
     positions: Sequence[tuple[int, ...] | None] = ()
+    blocks: Sequence[Sequence[int]] = ()
 
 
 class Runner(Protocol):
@@ -80,6 +82,14 @@ class Runner(Protocol):
 
         A routed circuit moves its qubits; None where one was read on a qubit on which no circuit starts. Empty where
         nothing is routed.
+        """
+        ...
+
+    @property
+    def blocks(self) -> Sequence[Sequence[int]]:
+        """For each circuit of the last `run`, its shots in blocks that have more in common than the circuit.
+
+        One random frame makes such a block. Empty where all shots of a circuit are alike.
         """
         ...
 
@@ -103,6 +113,7 @@ class SamplerRunner:
     n_qubits: int
     n_two_qubit_gates: int | None = None
     measured_positions: tuple[tuple[int, ...] | None, ...] = ()
+    blocks: tuple[tuple[int, ...], ...] = ()
 
     def run(self, circuits: Sequence[Sequence[Gate]], shots: Sequence[int], *, fold: int = 1) -> list[Outcomes]:
         """Run circuits and return their outcomes; see `Runner.run`."""
@@ -184,7 +195,7 @@ def run_plan(plan: MeasurementPlan, runner: Runner) -> dict[int, Run]:
     for fold, shots in plan.shots.items():
         if shots:
             outcomes = runner.run(plan.circuits[fold], shots, fold=fold)
-            runs[fold] = Run(outcomes, tuple(runner.measured_positions))
+            runs[fold] = Run(outcomes, tuple(runner.measured_positions), tuple(runner.blocks))
     return runs
 
 
@@ -208,7 +219,7 @@ def estimate(plan: MeasurementPlan, runs: Mapping[int, Run]) -> Measurement:
     for fold, shots in plan.shots.items():
         if [len(each) for each in runs.get(fold, Run(())).outcomes] != list(shots):
             raise ValueError(f"Argument `runs` must hold the plan's circuits and shots, but at fold {fold} differs")
-    counted = {fold: _Counted([tally(each) for each in run.outcomes], run.positions) for fold, run in runs.items()}
+    counted = {fold: _count(run) for fold, run in runs.items()}
     found: dict[str, tuple[Reading, int]] = {}
     left_out: list[tuple[str, str]] = []
     bases = [steps for steps in _BASES if set(steps) <= set(plan.mitigation)]
@@ -241,6 +252,11 @@ def estimate(plan: MeasurementPlan, runs: Mapping[int, Run]) -> Measurement:
 class _Counted(NamedTuple):
     tallies: Sequence[Tally]
     positions: Sequence[tuple[int, ...] | None]
+
+
+def _count(run: Run) -> _Counted:
+    blocks = run.blocks or [()] * len(run.outcomes)
+    return _Counted([tally(each, own) for each, own in zip(run.outcomes, blocks, strict=True)], run.positions)
 
 
 def _assumptions(name: str) -> str:

@@ -39,18 +39,25 @@ class Tally:
     Attributes:
         bits: Distinct outcomes; shape (n_distinct, n_qubits).
         counts: How often each was seen; shape (n_distinct,).
+        blocks: The same in each block of shots that have more in common than the circuit, such as one random frame;
+            shape (n_blocks, n_distinct), None where the shots are independent.
 
     """
 
     bits: NDArray[np.bool_]
     counts: NDArray[np.int64]
+    blocks: NDArray[np.int64] | None = None
 
 
-def tally(outcomes: NDArray[np.bool_]) -> Tally:
-    """Count outcomes, shape (shots, n_qubits)."""
-    packed, counts = np.unique(np.packbits(outcomes, axis=1), axis=0, return_counts=True)
+def tally(outcomes: NDArray[np.bool_], blocks: Sequence[int] = ()) -> Tally:
+    """Count outcomes, shape (shots, n_qubits), in blocks of so many shots one after the other where there are any."""
+    packed, place, counts = np.unique(np.packbits(outcomes, axis=1), axis=0, return_inverse=True, return_counts=True)
     bits = np.unpackbits(packed, axis=1, count=outcomes.shape[1]).astype(np.bool_)
-    return Tally(bits, counts.astype(np.int64))
+    inside = None
+    if len(blocks) > 1:
+        ends = np.cumsum(blocks)[:-1]
+        inside = np.stack([np.bincount(part.ravel(), minlength=len(bits)) for part in np.split(place, ends)])
+    return Tally(bits, counts.astype(np.int64), inside)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +122,8 @@ def read_energy(
     """Return the energy: constant + sum_g mean of setting g's observable over its shots.
 
     The variance is that of the per-shot values of the whole observable, so covariances of its terms count. It is never
-    taken below what the exact state predicts: few shots may all miss a rare outcome.
+    taken below what the exact state predicts: few shots may all miss a rare outcome; nor below what the spread between
+    blocks of shots says.
 
     With readout rates e0, e1 of a qubit, z becomes (z - (e1 - e0)) / (1 - e0 - e1) in products of Z. With
     post-selection as well the outcome probabilities are corrected first, since reading comes last, and then restricted
@@ -148,7 +156,7 @@ def read_energy(
             own = None if readout is None else Readout(readout.rates[:, places], readout.errors[:, places])
             read = _reader(setting, counted.bits, post_select, readout is not None)
             rates = np.zeros((2, n_qubits)) if own is None else own.rates
-            mean, spread, weight = _mean(read(rates), counted.counts, float(least))
+            mean, spread, weight = _mean(read(rates), counted, float(least))
         except UnusableDataError as error:
             raise UnusableDataError(f"setting {k}: {error}") from None
         n = int(counted.counts.sum())
@@ -165,9 +173,10 @@ def _places(position: tuple[int, ...] | None, needed: bool) -> tuple[int, ...]:
     return position or ()
 
 
-def _mean(read: tuple[Vector, Vector], counts: NDArray[np.int64], least: float) -> tuple[float, float, float]:
+def _mean(read: tuple[Vector, Vector], counted: Tally, least: float) -> tuple[float, float, float]:
     """Mean of the observable, variance of that mean, and the fraction of shots that count."""
     values, weights = read
+    counts = counted.counts
     n = int(counts.sum())
     weight = float(counts @ weights) / n
     if weight * n < 2.0:
@@ -175,6 +184,10 @@ def _mean(read: tuple[Vector, Vector], counts: NDArray[np.int64], least: float) 
     mean = float(counts @ values) / (n * weight)
     residuals = values - mean * weights  # of the ratio: they sum to zero
     sample = float(counts @ residuals**2) / (n - 1)
+    if counted.blocks is not None:  # of sums over independent blocks, per shot
+        n_blocks = len(counted.blocks)
+        between = float(((counted.blocks @ residuals) ** 2).sum()) * n_blocks / ((n_blocks - 1) * n)
+        sample = max(sample, between)
     return mean, max(sample, least * weight) / (n * weight**2), weight
 
 

@@ -68,6 +68,7 @@ def measure_on_device(
     encoding: str,
     folder: Path,
     say: Callable[[str], Any],
+    seed: int = 0,
 ) -> dict[str, Any]:
     """Measure the ansatz as built and the pruned one on a processor.
 
@@ -78,6 +79,7 @@ def measure_on_device(
         encoding: Of electrons, see `vqe_prune.encoding.encode`.
         folder: Where each stage keeps its jobs, so that a killed run goes on.
         say: Told the user's lines.
+        seed: Of the random frames.
 
     Returns:
         Rows for the record: name and settings of the device, and a measurement of each stage.
@@ -88,24 +90,27 @@ def measure_on_device(
         problem = pruning.problem_of(stage)
         encoded = encode(problem, stage.ansatz, stage.optimum.angles, encoding)
         small = encode(problem, stage.ansatz, np.full(stage.ansatz.n_parameters, REFERENCE_ANGLE), encoding)
-        rows.append(_measure(stage, encoded, small, processor, chosen, folder / stage.name, say))
+        row = _row(stage, encoded, chosen)
+        rows.append(row)
+        refusal = _refusal(encoded, row["n_two_qubit_gates"], chosen)
+        if refusal:
+            row["left_out"].append([stage.name, refusal])
+            continue
+        runner = DeviceRunner(
+            processor, encoded.n_qubits, folder=folder / stage.name, twirls=chosen.twirls, seed=seed, say=say
+        )
+        say(f"{stage.name} on {chosen.name}: {encoded.n_qubits} qubits, {chosen.shots} shots ...")
+        row |= _measure(encoded, small, runner, chosen)
     exact = pruning.problem.energies["exact"]
     for row in rows:
         for estimate in row["estimates"]:
             estimate["error_to_exact"] = None if exact is None else estimate["energy"] - exact
     kept = {"name": chosen.name, "processor": chosen.processor, "noise_scale": chosen.noise_scale}
-    return {**kept, "shots": chosen.shots, "measurements": rows}
+    return {**kept, "twirls": chosen.twirls, "shots": chosen.shots, "measurements": rows}
 
 
-def _measure(
-    stage: Stage,
-    encoded: Encoding,
-    small: Encoding,
-    processor: AbstractProcessor,
-    chosen: DeviceSettings,
-    folder: Path,
-    say: Callable[[str], Any],
-) -> dict[str, Any]:
+def _row(stage: Stage, encoded: Encoding, chosen: DeviceSettings) -> dict[str, Any]:
+    """What is known of a stage before it is measured."""
     resources = count_resources(encoded.gates)
     row: dict[str, Any] = {
         "stage": stage.name,
@@ -121,19 +126,17 @@ def _measure(
     }
     if chosen.name != GOOGLE:
         row["expected_error"] = load_calibration(str(chosen.name)).rotation_error(encoded.gates)
-    refusal = _refusal(encoded, resources.n_two_qubit_gates, chosen)
-    if refusal:
-        row["left_out"].append([stage.name, refusal])
-        return row
+    return row
+
+
+def _measure(encoded: Encoding, small: Encoding, runner: DeviceRunner, chosen: DeviceSettings) -> dict[str, Any]:
     mitigation = [m for m in chosen.mitigation if m in available_mitigations(encoded, reference=small)]
-    runner = DeviceRunner(processor, encoded.n_qubits, folder=folder, say=say)
-    say(f"{stage.name} on {chosen.name}: {encoded.n_qubits} qubits, {chosen.shots} shots ...")
     reference = small if "reference" in mitigation else None
     try:
         measured = measure_energy(encoded, runner, shots=chosen.shots, mitigation=mitigation, reference=reference)
     except InputError as error:
         raise InputError(f"device.{error}" if str(error).startswith(("shots", "mitigation")) else str(error)) from error
-    return {**row, **_measured_row(measured, runner)}
+    return _measured_row(measured, runner)
 
 
 def _refusal(encoded: Encoding, n_two_qubit_gates: int, chosen: DeviceSettings) -> str:

@@ -103,6 +103,7 @@ class DeviceSettings:
     shots: int = 100_000
     mitigation: list[str] = field(default_factory=lambda: ["post_selection", "readout", "reference"])
     noise_scale: float = 1.0
+    twirls: int = 16
 
 
 @dataclass

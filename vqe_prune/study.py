@@ -122,7 +122,8 @@ def _compute(
     mark, device = time.perf_counter(), None
     if processor is not None:
         chosen = settings.device
-        device = measure_on_device(pruning, processor, chosen, settings.encoding, folder / "device", journal.say)
+        kept = folder / "device"
+        device = measure_on_device(pruning, processor, chosen, settings.encoding, kept, journal.say, settings.seed)
         times["device"] = time.perf_counter() - mark
         journal.say("\n" + report.format_device(device, unit))
     record = Record(

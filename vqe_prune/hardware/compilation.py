@@ -22,10 +22,12 @@ from vqe_prune.hardware.placement import (
     rank_placements,
     read_errors,
 )
+from vqe_prune.hardware.twirling import can_twirl, twirl_circuit
 
 if TYPE_CHECKING:
     import cirq
     import cirq_google
+    import numpy as np
 
 NATIVE_GATES = {
     "GoogleCZTargetGateset": "cz",
@@ -42,7 +44,7 @@ ROUTED_CANDIDATES = 6
 """Placements that are tried where routing is needed: what its swaps cost is not known before."""
 
 ROUTED_CIRCUITS = 3
-"""Circuits, those of most two-qubit gates, that they are tried on."""
+"""Circuits, those of most weight times two-qubit gates, that they are tried on."""
 
 CACHED_CIRCUITS = 256
 """Settings of a measurement differ in their last gates; what comes before is compiled once."""
@@ -80,11 +82,20 @@ class CompiledCircuit:
         """Moments that take time: those with anything but rotations about Z."""
         return count_physical_moments(self.circuit)
 
-    def program(self, fold: int = 1) -> cirq.Circuit:
-        """Return the circuit, folded, with a measurement of the logical qubits in their order under the key ``m``."""
+    def program(self, fold: int = 1, frames: np.random.Generator | None = None) -> cirq.Circuit:
+        """Return the circuit with a measurement of the logical qubits in their order under the key ``m``.
+
+        Args:
+            fold: See `fold_two_qubit_gates`.
+            frames: Chooses a frame for each two-qubit gate, see `twirl_circuit`; None leaves them as compiled.
+
+        """
         import cirq
 
-        return fold_two_qubit_gates(self.circuit, fold) + cirq.Moment(cirq.measure(*self.ends, key=MEASUREMENT_KEY))
+        circuit = fold_two_qubit_gates(self.circuit, fold)
+        if frames is not None and can_twirl(circuit):
+            circuit = cirq.align_right(_tidy(twirl_circuit(circuit, frames)))
+        return circuit + cirq.Moment(cirq.measure(*self.ends, key=MEASUREMENT_KEY))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -137,6 +148,7 @@ def place_circuits(
     n_qubits: int,
     targets: Sequence[Target],
     *,
+    weights: Sequence[float] = (),
     prepare: bool = True,
     candidates: int = ROUTED_CANDIDATES,
 ) -> tuple[Target, Placement]:
@@ -146,27 +158,31 @@ def place_circuits(
         circuits: Gates on qubits 0 to n_qubits - 1.
         n_qubits: Number of qubits, all measured.
         targets: From `find_targets`.
+        weights: How much each circuit matters, such as its shots; empty: all alike.
         prepare: As in `compile_circuit`.
         candidates: How many placements are tried where something must be routed; 1 tries nothing and takes the one
             that seems best, for circuits whose routing takes minutes.
 
     """
     found = []
+    shares = list(weights) or [1.0] * len(circuits)
     for target in targets:
         native = [_native(gates, target.gateset, prepare) for gates in circuits]
-        placements = rank_placements(count_workload(native, n_qubits), target.errors, candidates)
+        placements = rank_placements(count_workload(native, n_qubits, shares), target.errors, candidates)
         if not placements[0].adjacent and len(placements) > 1:
-            busy = sorted(native, key=count_two_qubit_gates)[-ROUTED_CIRCUITS:]
+            weighted = zip(native, shares, strict=True)
+            busy = sorted(weighted, key=lambda each: each[1] * count_two_qubit_gates(each[0]))[-ROUTED_CIRCUITS:]
             placements = [_as_routed(busy, placement, target) for placement in placements]
             placements.sort(key=lambda placement: placement.expected_error)  # stable: ties keep their rank
         found.append((target, placements[0]))
     return min(found, key=lambda each: each[1].expected_error)
 
 
-def _as_routed(circuits: Sequence[cirq.Circuit], placement: Placement, target: Target) -> Placement:
-    """Replace the estimate of what routing costs by what it does cost, in the mean over circuits."""
-    survives = [1.0 - _predicted_error(*_routed(c, placement, target), target.errors) for c in circuits]
-    return replace(placement, expected_error=1.0 - sum(survives) / len(survives))
+def _as_routed(circuits: Sequence[tuple[cirq.Circuit, float]], placement: Placement, target: Target) -> Placement:
+    """Replace the estimate of what routing costs by what it does cost, in the weighted mean over circuits."""
+    whole = sum(weight for _, weight in circuits)
+    errors = [weight * _predicted_error(*_routed(c, placement, target), target.errors) for c, weight in circuits]
+    return replace(placement, expected_error=sum(errors) / whole)
 
 
 def _predicted_error(circuit: cirq.Circuit, ends: Sequence[cirq.Qid], errors: DeviceErrors) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -144,11 +143,12 @@ def _metric(
     return {key: min(max(value, 0.0), 0.999) for key, value in found.items() if math.isfinite(value)}
 
 
-def count_workload(circuits: Sequence[cirq.AbstractCircuit], n_qubits: int) -> Workload:
-    """Count how often native circuits on line qubits 0 to n - 1 use them, in the mean over the circuits."""
-    pairs: Counter[tuple[int, int]] = Counter()
+def count_workload(circuits: Sequence[cirq.AbstractCircuit], n_qubits: int, weights: Sequence[float] = ()) -> Workload:
+    """Count how often native circuits on line qubits 0 to n - 1 use them, in the (weighted) mean over the circuits."""
+    pairs: dict[tuple[int, int], float] = {}
     moments = np.zeros(n_qubits)
-    for circuit in circuits:
+    shares = list(weights) or [1.0] * len(circuits)
+    for circuit, share in zip(circuits, shares, strict=True):
         begun: set[int] = set()
         for moment in circuit:
             busy: set[int] = set()
@@ -156,13 +156,13 @@ def count_workload(circuits: Sequence[cirq.AbstractCircuit], n_qubits: int) -> W
                 qubits = sorted(qubit.x for qubit in operation.qubits)
                 begun.update(qubits)
                 if len(qubits) == 2:
-                    pairs[qubits[0], qubits[1]] += 1
+                    pairs[qubits[0], qubits[1]] = pairs.get((qubits[0], qubits[1]), 0.0) + share
                     busy.update(qubits)
             for qubit in begun - busy:
-                moments[qubit] += 1
-    n = max(len(circuits), 1)
-    two_qubit = {pair: count / n for pair, count in sorted(pairs.items())}
-    return Workload(n_qubits=n_qubits, two_qubit=two_qubit, one_qubit=tuple(float(m) / n for m in moments))
+                moments[qubit] += share
+    whole = sum(shares) or 1.0
+    two_qubit = {pair: count / whole for pair, count in sorted(pairs.items())}
+    return Workload(n_qubits=n_qubits, two_qubit=two_qubit, one_qubit=tuple(float(m) / whole for m in moments))
 
 
 def expected_error(workload: Workload, qubits: Sequence[cirq.Qid], errors: DeviceErrors) -> float:

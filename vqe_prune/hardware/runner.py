@@ -26,8 +26,10 @@ from vqe_prune.hardware.compilation import (
 from vqe_prune.hardware.jobs import JOB_FILE, collect, plan_batch, read_batch, run_batch
 from vqe_prune.hardware.placement import Placement
 from vqe_prune.hardware.processors import describe_processor, explained
+from vqe_prune.hardware.twirling import can_twirl, split_shots
 
 if TYPE_CHECKING:
+    import cirq
     from cirq_google.engine import AbstractProcessor
 
 
@@ -49,6 +51,9 @@ class DeviceRunner:
             go on where a killed process stopped. None keeps nothing.
         settings_digest: Of whatever else results depend on; a folder of other settings is refused.
         prepare: Whether gates on qubits that are still in |00> may be replaced by a cheaper preparation.
+        twirls: Random frames that the shots of each circuit are shared among, at most; 0 for none. See
+            `twirl_circuit`.
+        seed: Of the frames.
         say: Told what the user should know, one line each.
 
     Attributes:
@@ -56,6 +61,7 @@ class DeviceRunner:
         depth: Largest number of moments that take time, measurement left out; None before.
         placement: Physical qubits and expected error; None before.
         compiled: The circuits of the last `run`, before folding.
+        blocks: Of the last `run`, how many shots of each circuit were taken in one frame after the other.
         notes: What the user should know, in words.
 
     """
@@ -68,9 +74,12 @@ class DeviceRunner:
         folder: Path | None = None,
         settings_digest: str = "",
         prepare: bool = True,
+        twirls: int = 0,
+        seed: int = 0,
         say: Callable[[str], Any] = print,
     ) -> None:
         self._processor, self._n_qubits, self._folder = processor, n_qubits, folder
+        self._twirls, self._seed = twirls, seed
         self._digest, self._prepare, self._say = settings_digest, prepare, say
         with explained(processor):
             calibration = processor.get_current_calibration()
@@ -82,6 +91,7 @@ class DeviceRunner:
         self.depth: int | None = None
         self.placement: Placement | None = None
         self.compiled: tuple[CompiledCircuit, ...] = ()
+        self.blocks: tuple[tuple[int, ...], ...] = ()
         self.notes: tuple[str, ...] = ()
         if calibration is None:
             self.notes += ("the processor publishes no calibration: qubits were chosen by their neighbours alone",)
@@ -98,18 +108,27 @@ class DeviceRunner:
             tuple(start[q] for q in each.ends) if set(each.ends) <= set(start) else None for each in self.compiled
         )
 
-    def place(self, circuits: Sequence[Sequence[Gate]]) -> Placement:
-        """Choose gate set and qubits for circuits; later calls of `run` keep them."""
+    def place(self, circuits: Sequence[Sequence[Gate]], weights: Sequence[float] = ()) -> Placement:
+        """Choose gate set and qubits for circuits; later calls of `run` keep them.
+
+        Args:
+            circuits: What will be run.
+            weights: How much each matters; empty: all alike. `run` takes their shots, which are allocated by how far
+                a circuit can move the energy.
+
+        """
         self._check(circuits)
-        self._target, self.placement = place_circuits(circuits, self._n_qubits, self._targets, prepare=self._prepare)
+        self._target, self.placement = place_circuits(
+            circuits, self._n_qubits, self._targets, weights=weights, prepare=self._prepare
+        )
         self._known.clear()
         return self.placement
 
-    def compile(self, circuits: Sequence[Sequence[Gate]]) -> tuple[CompiledCircuit, ...]:
-        """Compile circuits on the runner's qubits, choosing them if this is the first call."""
+    def compile(self, circuits: Sequence[Sequence[Gate]], weights: Sequence[float] = ()) -> tuple[CompiledCircuit, ...]:
+        """Compile circuits on the runner's qubits, choosing them with the weights of `place` at the first call."""
         self._check(circuits)
         if self._target is None:
-            self.place(circuits)
+            self.place(circuits, weights)
         assert self._target is not None and self.placement is not None
         for gates in map(tuple, circuits):
             if gates not in self._known:
@@ -138,8 +157,8 @@ class DeviceRunner:
             raise InputError(f"shots={list(shots)} must be one number, 1 or more, for each of {len(circuits)} circuits")
         if not circuits:
             return []
-        self.compiled = self.compile(circuits)
-        programs = [each.program(fold) for each in self.compiled]
+        self.compiled = self.compile(circuits, shots)
+        self.blocks, programs = self._in_frames(shots, fold)
         assert self._target is not None
         for program in programs:
             validate(program, self._target.device)
@@ -151,9 +170,21 @@ class DeviceRunner:
         if folder is not None and (folder / JOB_FILE).exists():
             if read_batch(folder).digest != digest:
                 raise InputError(f"{folder} holds a batch of other circuits or settings; choose another folder")
-            return collect(folder, processor=self._processor, say=self._say)
-        batch = plan_batch(self._processor, programs, [int(number) for number in shots], digest)
-        return run_batch(self._processor, batch, folder, self._say)
+            return _joined(collect(folder, processor=self._processor, say=self._say), self.blocks)
+        batch = plan_batch(self._processor, programs, [number for sizes in self.blocks for number in sizes], digest)
+        return _joined(run_batch(self._processor, batch, folder, self._say), self.blocks)
+
+    def _in_frames(self, shots: Sequence[int], fold: int) -> tuple[tuple[tuple[int, ...], ...], list[cirq.Circuit]]:
+        """Programs of all circuits, each in its frames, and the shots of these; the same ones in every process."""
+        blocks, programs = [], []
+        for k, (compiled, number) in enumerate(zip(self.compiled, shots, strict=True)):
+            plain = compiled.program(fold)
+            sizes = split_shots(int(number), self._twirls if can_twirl(plain) else 0)
+            blocks.append(sizes)
+            for twirl in range(len(sizes)):
+                frames = np.random.default_rng([self._seed, self._calls, k, twirl])
+                programs.append(compiled.program(fold, frames) if len(sizes) > 1 else plain)
+        return tuple(blocks), programs
 
     def _check(self, circuits: Sequence[Sequence[Gate]]) -> None:
         used = max((q for gates in circuits for gate in gates for q in gate.qubits), default=-1)
@@ -169,9 +200,16 @@ class DeviceRunner:
             "fold": fold,
             "n_qubits": self._n_qubits,
             "prepare": self._prepare,
+            "twirls": [self._twirls, self._seed],
             "settings": self._digest,
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True, default=float).encode()).hexdigest()
+
+
+def _joined(outcomes: Sequence[NDArray[np.bool_]], blocks: Sequence[Sequence[int]]) -> list[NDArray[np.bool_]]:
+    """Outcomes of each circuit from those of its frames, one after the other."""
+    rest = iter(outcomes)
+    return [np.concatenate([next(rest) for _ in sizes]) for sizes in blocks]
 
 
 def _rounded(gate: Gate) -> list[Any]:

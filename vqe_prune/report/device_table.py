@@ -65,7 +65,8 @@ def device_title(device: Mapping[str, Any]) -> str:
     """Return the name of the device and what was asked of it."""
     name = f"{device['name']} {device['processor'] or ''}".strip()
     scaled = "" if device["noise_scale"] == 1.0 else f", noise times {device['noise_scale']:g}"
-    return f"Measured on {name}{scaled}, {device['shots']} shots an ansatz; * is mitigated as chosen beforehand"
+    frames = f", circuits in up to {device['twirls']} random frames" if device.get("twirls") else ""
+    return f"Measured on {name}{scaled}, {device['shots']} shots an ansatz{frames}; * is mitigated as chosen beforehand"
 
 
 def format_device(device: Mapping[str, Any], unit: str = HARTREE) -> str:
