@@ -1,5 +1,7 @@
 """The sector engine against dense matrices, finite differences, PySCF and itself on another path."""
 
+from dataclasses import replace
+
 import numpy as np
 import openfermion
 import pytest
@@ -104,6 +106,39 @@ def test_matrix_contraction_and_threads_agree(shape: tuple[int, int, int], monke
         for mine, other in zip(small.energy_and_gradient(angles), large.energy_and_gradient(angles), strict=True):
             assert np.abs(mine - other).max() < 1e-11  # double precision, energies of 10
         assert np.abs(small.hessian(angles) - large.hessian(angles)).max() < 1e-10
+
+
+@pytest.mark.parametrize("shape", [(5, 2, 2), (5, 3, 2), (4, 1, 1)])
+def test_going_through_one_irrep_only_changes_nothing(shape: tuple[int, int, int], monkeypatch) -> None:
+    """Symmetric excitations in every order; the reference is in another irrep than the first where a shell is open."""
+    irreps = [1, 2, 1, 3, 0][: shape[0]]
+    problem = random_problem(*shape, seed=33, irreps=irreps)
+    every = uccsd(*shape)
+    kept = [e for e in every.excitations if not np.bitwise_xor.reduce([irreps[q // 2] for q in e.spin_orbitals])]
+    order = np.random.default_rng(34).permutation(2 * len(kept)) % len(kept)
+    rotations = tuple(Rotation(kept[k], n) for n, k in enumerate(order))
+    ansatz = Ansatz(name="symmetric", rotations=rotations, n_parameters=len(rotations))
+    angles = np.random.default_rng(35).normal(size=ansatz.n_parameters)
+    hamiltonian = sector_hamiltonian(problem)
+    careful = SectorEngine(hamiltonian=replace(hamiltonian, irreps=np.zeros(shape[0], dtype=np.int64)), ansatz=ansatz)
+    assert careful.irrep is None
+    engines = [SectorEngine(hamiltonian=hamiltonian, ansatz=ansatz)]
+    with monkeypatch.context() as patch:
+        patch.setattr(determinants, "MATRIX_DIMENSION", 0)
+        large = sector_hamiltonian(problem)
+        assert large.matrix is None
+        engines.append(SectorEngine(hamiltonian=large, ansatz=ansatz))
+    for engine in engines:
+        assert engine.irrep == (irreps[2] if shape == (5, 3, 2) else 0)
+        assert np.abs(engine.state(angles) - careful.state(angles)).max() < 1e-13
+        for mine, other in zip(engine.energy_and_gradient(angles), careful.energy_and_gradient(angles), strict=True):
+            assert np.abs(mine - other).max() < 1e-11  # double precision, energies of 10
+        assert np.abs(engine.hessian(angles) - careful.hessian(angles)).max() < 1e-10
+    pairs = [(e.tables.b_stop - e.tables.b_start)[:, e.tables.row_class].sum() for e in (engines[0], careful)]
+    assert pairs[0] < 0.6 * pairs[1]
+    forbidden = next(e for e in every.excitations if e not in kept)
+    broken = Ansatz(name="broken", rotations=(Rotation(kept[0], 0), Rotation(forbidden, None, 0.3)), n_parameters=1)
+    assert SectorEngine(hamiltonian=hamiltonian, ansatz=broken).irrep is None
 
 
 def test_numbers_of_electrons_and_spin_projection_are_kept() -> None:

@@ -56,6 +56,20 @@ def occupation_strings(n_orbitals: int, n_electrons: int) -> NDArray[np.int64]:
     return np.asarray(cistring.make_strings(range(n_orbitals), n_electrons), dtype=np.int64).reshape(-1)
 
 
+def string_irreps(strings: NDArray[np.int64], irreps: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the irrep of each occupation string, the product (exclusive or) of those of its orbitals.
+
+    Args:
+        strings: Occupations as bit masks; shape (n_strings,).
+        irreps: Abelian irrep of each orbital; shape (n_orbitals,).
+
+    """
+    found = np.zeros(len(strings), dtype=np.int64)
+    for orbital, irrep in enumerate(irreps):
+        found ^= np.where((strings >> orbital) & 1, irrep, 0)
+    return found
+
+
 def string_excitations(
     strings: NDArray[np.int64], created: tuple[int, ...], annihilated: tuple[int, ...]
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]:
@@ -229,15 +243,18 @@ class SectorHamiltonian:
         absorbed = direct_spin1.absorb_h1e(self.one_body, self.two_body, n, electrons, 0.5)
         return absorbed, direct_spin1._unpack(n, electrons, None)
 
-    def apply(self, psi: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return (H - constant) psi for psi of the sector's shape."""
+    def apply(self, psi: NDArray[np.float64], irrep: int | None = None) -> NDArray[np.float64]:
+        """Return (H - constant) psi for psi of the sector's shape; faster where psi is known to be in one irrep."""
         if self.matrix is not None:
             import scipy.sparse as sparse
 
             indptr, indices, values = self.matrix
             return (sparse.csr_array((values, indices, indptr)) @ psi.ravel()).reshape(psi.shape)
-        from pyscf.fci import direct_spin1
+        from pyscf.fci import direct_spin1, direct_spin1_symm
 
         absorbed, links = self._contraction
-        electrons = (self.sector.n_alpha, self.sector.n_beta)
-        return direct_spin1.contract_2e(absorbed, psi, self.sector.n_orbitals, electrons, links)
+        n, electrons = self.sector.n_orbitals, (self.sector.n_alpha, self.sector.n_beta)
+        if irrep is None:
+            return direct_spin1.contract_2e(absorbed, psi, n, electrons, links)
+        found = direct_spin1_symm.contract_2e(absorbed, psi, n, electrons, links, orbsym=self.irreps, wfnsym=irrep)
+        return np.asarray(found)

@@ -4,6 +4,9 @@ Every excitation rotation couples the determinants (I, J) and (I', J') with a si
 
     x' = cos(t) x - s sin(t) y,    y' = cos(t) y + s sin(t) x,    x = psi[I, J], y = psi[I', J'].
 
+Where the state is in one irrep and every rotation is totally symmetric, a row holds only the columns of one irrep, and
+each rotation goes through its pairs of these alone.
+
 Consecutive rotations with the same alpha part form a *segment*. The row pairs (I, I') of a segment are disjoint, so
 each pair of rows goes through all beta parts of the segment while it is in cache, and the row pairs of a segment can
 be shared between threads.
@@ -28,7 +31,9 @@ class Tables(NamedTuple):
     Attributes:
         a_from, a_to, a_sign: Rows I, I' and signs of all alpha parts, one after the other.
         b_from, b_to, b_sign: Columns J, J' and signs of all beta parts, one after the other.
-        b_start, b_stop: Slice of the beta tables for each rotation; shape (n_rotations,).
+        b_start, b_stop: Slice of the beta tables for each rotation and class of rows; shape (n_rotations, n_classes).
+        row_class: Class of each row: the irrep that its columns need where the state is in one irrep, else 0; shape
+            (n_alpha_strings,).
         order_signs: Sign of moving each rotation's alpha operators before its beta ones; shape (n_rotations,).
         segments: First rotation, last + 1, first row pair, last + 1; shape (n_segments, 4).
 
@@ -42,6 +47,7 @@ class Tables(NamedTuple):
     b_sign: NDArray[np.float64]
     b_start: NDArray[np.int64]
     b_stop: NDArray[np.int64]
+    row_class: NDArray[np.int64]
     order_signs: NDArray[np.float64]
     segments: NDArray[np.int64]
 
@@ -67,9 +73,10 @@ def rotate(tables, cosines, sines, psi, first, last, lo, hi):
     """Apply the rotations [first, last) of one segment to psi in place, for its row pairs [lo, hi)."""
     for k in range(lo, hi):
         row, row_to, sign = tables.a_from[k], tables.a_to[k], tables.a_sign[k]
+        kind = tables.row_class[row]
         for r in range(first, last):
             c, s = cosines[r], sines[r] * sign
-            for m in range(tables.b_start[r], tables.b_stop[r]):
+            for m in range(tables.b_start[r, kind], tables.b_stop[r, kind]):
                 j, j_to, t = tables.b_from[m], tables.b_to[m], s * tables.b_sign[m]
                 x, y = psi[row, j], psi[row_to, j_to]
                 psi[row, j] = c * x - t * y
@@ -81,10 +88,11 @@ def unwind(tables, cosines, sines, psi, lam, overlaps, first, last, lo, hi):
     """Undo the rotations on psi and lam in place; add <lam| T - T^dagger |psi> of each to overlaps (n_rotations,)."""
     for k in range(lo, hi):
         row, row_to, sign = tables.a_from[k], tables.a_to[k], tables.a_sign[k]
+        kind = tables.row_class[row]
         for r in range(last - 1, first - 1, -1):
             c, s = cosines[r], sines[r] * sign
             total = 0.0
-            for m in range(tables.b_start[r], tables.b_stop[r]):
+            for m in range(tables.b_start[r, kind], tables.b_stop[r, kind]):
                 j, j_to, g = tables.b_from[m], tables.b_to[m], tables.b_sign[m]
                 t = s * g
                 x, y = psi[row, j], psi[row_to, j_to]
@@ -102,9 +110,10 @@ def rotate_tangent(tables, cosines, sines, speeds, psi, dpsi, first, last, lo, h
     """Apply the rotations to psi and carry its derivative dpsi along d angle[r] = speeds[r], both in place."""
     for k in range(lo, hi):
         row, row_to, sign = tables.a_from[k], tables.a_to[k], tables.a_sign[k]
+        kind = tables.row_class[row]
         for r in range(first, last):
             c, s, w = cosines[r], sines[r] * sign, speeds[r] * sign * tables.order_signs[r]
-            for m in range(tables.b_start[r], tables.b_stop[r]):
+            for m in range(tables.b_start[r, kind], tables.b_stop[r, kind]):
                 j, j_to, g = tables.b_from[m], tables.b_to[m], tables.b_sign[m]
                 t, d = s * g, w * g
                 x, y = psi[row, j], psi[row_to, j_to]
@@ -120,10 +129,11 @@ def unwind_tangent(tables, cosines, sines, speeds, psi, dpsi, lam, dlam, overlap
     """Undo the rotations on both states and both derivatives; add the derivative of <lam| T - T^dagger |psi>."""
     for k in range(lo, hi):
         row, row_to, sign = tables.a_from[k], tables.a_to[k], tables.a_sign[k]
+        kind = tables.row_class[row]
         for r in range(last - 1, first - 1, -1):
             c, s, w = cosines[r], sines[r] * sign, speeds[r] * sign * tables.order_signs[r]
             total = 0.0
-            for m in range(tables.b_start[r], tables.b_stop[r]):
+            for m in range(tables.b_start[r, kind], tables.b_stop[r, kind]):
                 j, j_to, g = tables.b_from[m], tables.b_to[m], tables.b_sign[m]
                 t, d = s * g, w * g
                 x, y = psi[row, j], psi[row_to, j_to]

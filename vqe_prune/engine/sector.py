@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from vqe_prune.ansatz.rotation import Ansatz, Excitation
 from vqe_prune.engine import kernels
-from vqe_prune.engine.determinants import Sector, SectorHamiltonian, string_excitations
+from vqe_prune.engine.determinants import Sector, SectorHamiltonian, string_excitations, string_irreps
 
 State = NDArray[np.float64]
 Vector = NDArray[np.float64]
@@ -26,12 +26,17 @@ THREADED_DIMENSION = 20_000
 """Sectors smaller than this run on one thread: handing out a segment costs more than it saves."""
 
 
-def compile_ansatz(sector: Sector, ansatz: Ansatz) -> kernels.Tables:
+def compile_ansatz(
+    sector: Sector, ansatz: Ansatz, irreps: NDArray[np.int64] | None = None, irrep: int = 0
+) -> kernels.Tables:
     """Tabulate which determinant pairs each rotation couples.
 
     Args:
         sector: The determinants.
         ansatz: Excitation rotations on the sector's spin orbitals.
+        irreps: Abelian irrep of each orbital, products by exclusive or, to tabulate only pairs in one irrep, which all
+            rotations must keep; None tabulates all pairs.
+        irrep: The one.
 
     Returns:
         The tables that the kernels read.
@@ -40,7 +45,13 @@ def compile_ansatz(sector: Sector, ansatz: Ansatz) -> kernels.Tables:
         ValueError: A rotation names a spin orbital that the sector does not have.
 
     """
-    alpha, beta = _PartTable(sector.alpha_strings), _PartTable(sector.beta_strings)
+    if irreps is None:
+        irreps, irrep = np.zeros(sector.n_orbitals, dtype=np.int64), 0
+    columns = string_irreps(sector.beta_strings, irreps)
+    rows = string_irreps(sector.alpha_strings, irreps) ^ irrep
+    n_classes = 1 + int(max(columns.max(initial=0), rows.max(initial=0)))
+    alpha = _PartTable(sector.alpha_strings, np.zeros_like(rows), 1)
+    beta = _PartTable(sector.beta_strings, columns, n_classes)
     order_signs, b_slices, segments = [], [], []
     previous = None
     for index, excitation in enumerate(ansatz.excitations):
@@ -51,14 +62,14 @@ def compile_ansatz(sector: Sector, ansatz: Ansatz) -> kernels.Tables:
             )
         sign, alpha_part, beta_part = _split_spins(excitation)
         order_signs.append(sign)
-        b_slices.append(beta.slice(beta_part))
+        b_slices.append(beta.bounds(beta_part))
         if alpha_part != previous:
-            segments.append([index, index, *alpha.slice(alpha_part)])
+            segments.append([index, index, *alpha.bounds(alpha_part)])
             previous = alpha_part
         segments[-1][1] = index + 1
     a_from, a_to, a_sign = alpha.arrays()
     b_from, b_to, b_sign = beta.arrays()
-    b_bounds = np.array(b_slices, dtype=np.int64).reshape(-1, 2)
+    b_bounds = np.array(b_slices, dtype=np.int64).reshape(-1, n_classes + 1)
     return kernels.Tables(
         a_from,
         a_to,
@@ -66,8 +77,9 @@ def compile_ansatz(sector: Sector, ansatz: Ansatz) -> kernels.Tables:
         b_from,
         b_to,
         b_sign,
-        np.ascontiguousarray(b_bounds[:, 0]),
-        np.ascontiguousarray(b_bounds[:, 1]),
+        np.ascontiguousarray(b_bounds[:, :-1]),
+        np.ascontiguousarray(b_bounds[:, 1:]),
+        rows,
         np.array(order_signs, dtype=np.float64),
         np.array(segments, dtype=np.int64).reshape(-1, 4),
     )
@@ -77,27 +89,34 @@ Part = tuple[tuple[int, ...], tuple[int, ...]]
 
 
 class _PartTable:
-    """Determinant pairs of every distinct one-spin part met so far, concatenated."""
+    """Determinant pairs of every distinct one-spin part met so far, concatenated, those of a part by source class."""
 
-    def __init__(self, strings: NDArray[np.int64]) -> None:
-        self._strings = strings
-        self._slices: dict[Part, tuple[int, int]] = {}
+    def __init__(self, strings: NDArray[np.int64], classes: NDArray[np.int64], n_classes: int) -> None:
+        self._strings, self._classes, self._n_classes = strings, classes, n_classes
+        self._bounds: dict[Part, NDArray[np.int64]] = {}
         self._columns: list[tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]] = []
         self._length = 0
 
-    def slice(self, part: Part) -> tuple[int, int]:
-        if part not in self._slices:
-            pairs = string_excitations(self._strings, *part)
-            self._columns.append(pairs)
-            self._slices[part] = (self._length, self._length + len(pairs[0]))
-            self._length += len(pairs[0])
-        return self._slices[part]
+    def bounds(self, part: Part) -> NDArray[np.int64]:
+        """Where the pairs of each class begin, and where those of the last one end; shape (n_classes + 1,)."""
+        if part not in self._bounds:
+            source, target, sign = string_excitations(self._strings, *part)
+            order = np.argsort(self._classes[source], kind="stable")
+            self._columns.append((source[order], target[order], sign[order]))
+            starts = np.searchsorted(self._classes[source[order]], np.arange(self._n_classes + 1))
+            self._bounds[part] = self._length + starts
+            self._length += len(source)
+        return self._bounds[part]
 
     def arrays(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]:
         if not self._columns:
             return np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0)
         source, target, sign = zip(*self._columns, strict=True)
         return np.concatenate(source), np.concatenate(target), np.concatenate(sign)
+
+
+def _irrep_of(excitation: Excitation, irreps: NDArray[np.int64]) -> int:
+    return int(np.bitwise_xor.reduce([irreps[q // 2] for q in excitation.spin_orbitals if q < 2 * len(irreps)]))
 
 
 def _split_spins(excitation: Excitation) -> tuple[float, Part, Part]:
@@ -136,7 +155,21 @@ class SectorEngine:
     @cached_property
     def tables(self) -> kernels.Tables:
         """The compiled ansatz."""
-        return compile_ansatz(self.hamiltonian.sector, self.ansatz)
+        irreps = None if self.irrep is None else self.hamiltonian.irreps
+        return compile_ansatz(self.hamiltonian.sector, self.ansatz, irreps, self.irrep or 0)
+
+    @cached_property
+    def irrep(self) -> int | None:
+        """Irrep of the state at all angles; None where it has none: an excitation leaves the reference's, or no irreps.
+
+        In one irrep the amplitudes of all others are zero, and nobody need go through them.
+        """
+        hamiltonian = self.hamiltonian
+        if not hamiltonian.irreps.any() or any(_irrep_of(e, hamiltonian.irreps) for e in self.ansatz.excitations):
+            return None
+        strings = hamiltonian.sector.alpha_strings, hamiltonian.sector.beta_strings
+        alpha, beta = (string_irreps(each, hamiltonian.irreps) for each in strings)
+        return int(alpha[self.reference[0]] ^ beta[self.reference[1]])
 
     @cached_property
     def _folding(self) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]:
@@ -153,7 +186,7 @@ class SectorEngine:
     def energy(self, angles: Vector) -> float:
         """Return <H> in hartree."""
         psi = self.state(angles)
-        return float(np.vdot(psi, self.hamiltonian.apply(psi))) + self.hamiltonian.constant
+        return float(np.vdot(psi, self.hamiltonian.apply(psi, self.irrep))) + self.hamiltonian.constant
 
     def energy_and_gradient(self, angles: Vector) -> tuple[float, Vector]:
         """Return <H> (hartree) and dE/d angles, shape (n_parameters,)."""
@@ -167,7 +200,7 @@ class SectorEngine:
             )
         else:
             self._sweep(partial(kernels.rotate, self.tables, cosines, sines, psi))
-            lam = self.hamiltonian.apply(psi)
+            lam = self.hamiltonian.apply(psi, self.irrep)
             energy = np.vdot(psi, lam)
             overlaps = self._collect(partial(kernels.unwind, self.tables, cosines, sines, psi, lam))
         return float(energy) + self.hamiltonian.constant, 2.0 * self._fold(overlaps)
@@ -205,7 +238,7 @@ class SectorEngine:
 
     def _overlap_derivative(self, cosines: Vector, sines: Vector, speed: Vector) -> Vector:
         psi, dpsi = self._tangent(cosines, sines, speed)
-        lam, dlam = self.hamiltonian.apply(psi), self.hamiltonian.apply(dpsi)
+        lam, dlam = (self.hamiltonian.apply(each, self.irrep) for each in (psi, dpsi))
         return self._collect(partial(kernels.unwind_tangent, self.tables, cosines, sines, speed, psi, dpsi, lam, dlam))
 
     def _reference_state(self) -> State:

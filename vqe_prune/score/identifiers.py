@@ -265,7 +265,7 @@ def _sector_weights(sector: Sector, ansatz: Ansatz, angles: Vector, psi: Vector)
     squared = psi * psi
     for first, last, lo, hi in tables.segments:
         for r in range(first, last):
-            columns = slice(tables.b_start[r], tables.b_stop[r])
+            columns = slice(tables.b_start[r, 0], tables.b_stop[r, 0])
             here = squared[np.ix_(tables.a_from[lo:hi], tables.b_from[columns])].sum()
             there = squared[np.ix_(tables.a_to[lo:hi], tables.b_to[columns])].sum()
             second_moment = min(float(here + there), 1.0)
