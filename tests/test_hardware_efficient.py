@@ -107,7 +107,7 @@ def test_of_free_parameters_the_most_entangling_goes_first() -> None:
     def order(free: float) -> list[int | None]:
         path = eliminate(bind, ansatz, optimum, lambda _, x, inverse: deletion_costs(x, inverse), free=free,
                          enough=lambda point: len(point.kept) == 1)  # fmt: skip
-        return [point.removed for point in path[1:]]
+        return [gone for point in path[1:] for gone in point.removed]
 
     assert order(1e-6)[0] == 1
     assert order(0.0)[0] == 0

@@ -141,6 +141,31 @@ def test_going_through_one_irrep_only_changes_nothing(shape: tuple[int, int, int
     assert SectorEngine(hamiltonian=hamiltonian, ansatz=broken).irrep is None
 
 
+def test_rotations_that_break_symmetry_cost_nothing_while_their_angles_are_zero() -> None:
+    irreps = [0, 1, 0, 1, 2]
+    problem = random_problem(5, 2, 2, seed=36, irreps=irreps)
+    ansatz = uccsd(5, 2, 2)
+    symmetric = [not np.bitwise_xor.reduce([irreps[q // 2] for q in e.spin_orbitals]) for e in ansatz.excitations]
+    rotations = tuple(  # parameters shared within each kind, with coefficients
+        replace(r, parameter=k // 2 if keep else 40 + k, coefficient=1.0 + 0.1 * k)
+        for k, (r, keep) in enumerate(zip(ansatz.rotations, symmetric, strict=True))
+    )
+    numbers = {p: n for n, p in enumerate(sorted({r.parameter for r in rotations if r.parameter is not None}))}
+    rotations = tuple(replace(r, parameter=numbers[r.parameter]) for r in rotations if r.parameter is not None)
+    shared = Ansatz(name="shared", rotations=rotations, n_parameters=len(numbers))
+    first_broken = sum(p < 40 for p in numbers)
+    angles = np.where(np.arange(len(numbers)) < first_broken, np.random.default_rng(37).normal(size=len(numbers)), 0.0)
+    hamiltonian = sector_hamiltonian(problem)
+    engine = SectorEngine(hamiltonian=hamiltonian, ansatz=shared)
+    plain = SectorEngine(hamiltonian=replace(hamiltonian, irreps=np.zeros(5, dtype=np.int64)), ansatz=shared)
+    for shift in (0.0, 0.3):  # with the second every rotation turns
+        x = angles + shift * (np.arange(len(numbers)) >= first_broken)
+        (energy, gradient), (other, slopes) = engine.energy_and_gradient(x), plain.energy_and_gradient(x)
+        assert energy == pytest.approx(other, abs=1e-11)
+        assert np.abs(gradient - slopes).max() < 1e-11
+        assert (gradient[first_broken:] == 0.0).all() == (shift == 0.0)
+
+
 def test_numbers_of_electrons_and_spin_projection_are_kept() -> None:
     problem = random_problem(4, 2, 1, seed=41)
     ansatz = general_ansatz(4)

@@ -75,7 +75,7 @@ class TraceJournal(Journal):
                 kept=tuple(event["kept"]),
                 n_rotations=event["n_rotations"],
                 optimum=_read_optimum(event),
-                removed=event["removed"],
+                removed=tuple(event["removed"]),
                 score=event["score"],
                 predicted=event["predicted_increase"],
             )
@@ -116,11 +116,11 @@ class TraceJournal(Journal):
             n_rotations=point.n_rotations,
             **self._optimum_content(point.optimum),
             predicted_increase=point.predicted,
-            removed=point.removed,
+            removed=list(point.removed),
             score=point.score,
             kept=list(point.kept),
         )
-        if point.removed is None:
+        if not point.removed:
             self._began = time.monotonic()
             return
         started = self._trace.find("path", rule=rule)[0]["n_parameters"]

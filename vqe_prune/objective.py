@@ -23,6 +23,10 @@ MOST_ROTATIONS = 100_000
 """Longer ansätze are refused: every step would take seconds."""
 
 
+COSTLY_DIMENSION = 200_000
+"""Determinants of sectors in which a gradient takes a tenth of a second and more."""
+
+
 class Objective(Protocol):
     """A real function of the angles of an ansatz, shape (n_parameters,), with its derivatives."""
 
@@ -75,6 +79,11 @@ class EnergyObjective:
         """True where the Hamiltonian is kept as a matrix: small sectors."""
         return self.engine.hamiltonian.matrix is not None
 
+    @property
+    def costly(self) -> bool:
+        """True where a gradient takes so long that nothing can be done for each parameter."""
+        return self.engine.hamiltonian.sector.dimension > COSTLY_DIMENSION
+
     def value_and_gradient(self, angles: Vector) -> tuple[float, Vector]:
         """Return the energy (hartree) and its gradient, shape (n_parameters,)."""
         return self.engine.energy_and_gradient(angles)
@@ -82,6 +91,10 @@ class EnergyObjective:
     def hessian(self, angles: Vector) -> Vector:
         """Return the second derivatives of the energy in hartree, shape (n_parameters, n_parameters)."""
         return self.engine.hessian(angles)
+
+    def hessian_products(self, angles: Vector, directions: Vector) -> Vector:
+        """Return the Hessian times each of the directions, both of shape (n_directions, n_parameters)."""
+        return self.engine.hessian_products(angles, directions)
 
     def jacobian(self, angles: Vector) -> Vector:
         """Return the derivative of the state, shape (n_parameters, dimension)."""
@@ -109,6 +122,11 @@ class QubitEnergyObjective:
         return self.engine.ansatz
 
     @property
+    def costly(self) -> bool:
+        """False: nothing larger than what a gradient a parameter can be paid for fits here."""
+        return False
+
+    @property
     def cheap_hessian(self) -> bool:
         """True for states small enough that a gradient is one compiled call."""
         return self.engine.hamiltonian.n_qubits <= COMPILED_QUBITS
@@ -124,6 +142,10 @@ class QubitEnergyObjective:
     def hessian(self, angles: Vector) -> Vector:
         """Return the second derivatives of the energy, shape (n_parameters, n_parameters)."""
         return self.engine.hessian(angles)
+
+    def hessian_products(self, angles: Vector, directions: Vector) -> Vector:
+        """Return the Hessian times each of the directions, both of shape (n_directions, n_parameters)."""
+        return self.engine.hessian_products(angles, directions)
 
     def jacobian(self, angles: Vector) -> NDArray[Any]:
         """Return the derivative of the state without its part along the state, shape (n_parameters, 2^n)."""

@@ -34,6 +34,9 @@ QSIM_AGREEMENT = 1e-5
 QSIM_QUBITS = 28
 """Largest circuit that is checked on qsim: 2 GiB of single-precision amplitudes."""
 
+QSIM_WORK = 5e10
+"""Most two-qubit gates times amplitudes that are checked on qsim: some 20 seconds on two cores."""
+
 PACKAGES = ("vqe-prune", "pyscf", "numpy", "scipy", "numba", "openfermion", "cirq-core", "cirq-google", "qsimcirq")
 
 AnyProblem = Problem | QubitProblem
@@ -154,16 +157,23 @@ def wire_labels(problem: AnyProblem) -> list[str]:
     return [f"{q // 2}{'ab'[q % 2]} {'●' if q in filled else '○'}" for q in range(problem.n_qubits)]
 
 
+def too_much_for_qsim(n_two_qubit_gates: int, n_qubits: int) -> str:
+    """Return why a circuit is not checked on qsim, empty where it is."""
+    if n_qubits > QSIM_QUBITS:
+        return f"{n_qubits} qubits are more than {QSIM_QUBITS}"
+    if n_two_qubit_gates * 2.0**n_qubits > QSIM_WORK:
+        return f"{n_two_qubit_gates} two-qubit gates on {n_qubits} qubits would take minutes"
+    return ""
+
+
 def check_on_qsim(
     problem: AnyProblem, stage: Stage, circuit: StageCircuit, n_qubits: int
 ) -> tuple[dict[str, float | None], str]:
     """Return qsim's energy of the final circuit beside the exact engine's, and a complaint where they disagree."""
     gates = circuit.gates
-    if n_qubits > QSIM_QUBITS:
-        return {
-            "energy": None,
-            "difference": None,
-        }, f"not checked on qsim: {n_qubits} qubits are more than {QSIM_QUBITS}"
+    left_out = too_much_for_qsim(count_resources(gates).n_two_qubit_gates, n_qubits)
+    if left_out:
+        return {"energy": None, "difference": None}, f"not checked on qsim: {left_out}"
     from vqe_prune.engine.qsim import qsim_energy, qsim_qubit_energy
 
     if isinstance(problem, QubitProblem):

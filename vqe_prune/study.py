@@ -25,7 +25,6 @@ from vqe_prune.prune.pruning import Pruning, prune_ansatz
 from vqe_prune.qubit_problem import QubitProblem
 from vqe_prune.report import Record
 from vqe_prune.results import (
-    QSIM_QUBITS,
     certificate_row,
     check_on_qsim,
     circuit_of,
@@ -33,6 +32,7 @@ from vqe_prune.results import (
     plan_rows,
     problem_row,
     stage_row,
+    too_much_for_qsim,
     versions,
     write_results,
 )
@@ -42,7 +42,7 @@ from vqe_prune.settings import Settings, digest
 from vqe_prune.training import Training
 
 LONG_QSIM_QUBITS = 20
-"""From here on a check on qsim takes long enough to be announced: 20,000 gates on 24 qubits take two minutes."""
+"""From here on a check on qsim takes long enough to be announced."""
 
 
 def run(settings: Settings, *, write: Callable[[str], Any] | None = None) -> Record:
@@ -115,8 +115,9 @@ def _compute(
     mark = time.perf_counter()
     circuit = circuit_of(pruning.final_problem, pruning.final, settings.encoding)
     gates = circuit.gates
-    if LONG_QSIM_QUBITS <= rows[-1]["n_qubits"] <= QSIM_QUBITS:
-        journal.say(f"qsim: {len(gates)} gates on {rows[-1]['n_qubits']} qubits ...")
+    last = rows[-1]
+    if last["n_qubits"] >= LONG_QSIM_QUBITS and not too_much_for_qsim(last["n_two_qubit_gates"], last["n_qubits"]):
+        journal.say(f"qsim: {len(gates)} gates on {last['n_qubits']} qubits ...")
     qsim, complaint = check_on_qsim(pruning.final_problem, pruning.final, circuit, rows[-1]["n_qubits"])
     times["qsim"] = time.perf_counter() - mark
     mark, device = time.perf_counter(), None

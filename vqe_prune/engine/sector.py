@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import repeat
 
@@ -176,6 +176,18 @@ class SectorEngine:
         parameters = self.ansatz.parameters
         return parameters, self.ansatz.coefficients, parameters >= 0
 
+    @cached_property
+    def _symmetric_part(self) -> tuple[SectorEngine, NDArray[np.bool_]] | None:
+        """The engine of the totally symmetric rotations alone, each a parameter, and which they are; None for all."""
+        irreps = self.hamiltonian.irreps
+        if self.irrep is not None or not irreps.any():
+            return None
+        kept = np.array([_irrep_of(excitation, irreps) == 0 for excitation in self.ansatz.excitations], dtype=bool)
+        chosen = [rotation for rotation, keep in zip(self.ansatz.rotations, kept, strict=True) if keep]
+        rotations = tuple(replace(rotation, parameter=k, coefficient=1.0) for k, rotation in enumerate(chosen))
+        ansatz = Ansatz(name=self.ansatz.name, rotations=rotations, n_parameters=len(rotations))
+        return replace(self, ansatz=ansatz), kept
+
     def state(self, angles: Vector) -> State:
         """Return the normalised state, shape (n_alpha_strings, n_beta_strings)."""
         cosines, sines = self._trigonometry(angles)
@@ -189,21 +201,32 @@ class SectorEngine:
         return float(np.vdot(psi, self.hamiltonian.apply(psi, self.irrep))) + self.hamiltonian.constant
 
     def energy_and_gradient(self, angles: Vector) -> tuple[float, Vector]:
-        """Return <H> (hartree) and dE/d angles, shape (n_parameters,)."""
+        """Return <H> (hartree) and dE/d angles, shape (n_parameters,).
+
+        Where every rotation that leaves the reference's irrep has angle zero, as in an optimisation that starts from
+        zero, the state is in that irrep, and those rotations have no gradient: the others alone are computed.
+        """
+        if self._symmetric_part is not None:
+            part, kept = self._symmetric_part
+            turned = self.ansatz.rotation_angles(angles)
+            if not turned[~kept].any():
+                energy, slopes = part.energy_and_gradient(turned[kept])
+                overlaps = np.zeros(len(kept))
+                overlaps[kept] = 0.5 * slopes
+                return energy, 2.0 * self._fold(overlaps)
         cosines, sines = self._trigonometry(angles)
         psi = self._reference_state()
         matrix = self.hamiltonian.matrix
         if matrix is not None:
             overlaps = np.zeros(len(sines))
-            energy = kernels.energy_and_overlaps(
-                self.tables, cosines, sines, *matrix, psi, np.empty_like(psi), overlaps
-            )
+            work = psi, np.empty_like(psi)
+            energy = float(kernels.energy_and_overlaps(self.tables, cosines, sines, *matrix, *work, overlaps))
         else:
             self._sweep(partial(kernels.rotate, self.tables, cosines, sines, psi))
             lam = self.hamiltonian.apply(psi, self.irrep)
-            energy = np.vdot(psi, lam)
+            energy = float(np.vdot(psi, lam))
             overlaps = self._collect(partial(kernels.unwind, self.tables, cosines, sines, psi, lam))
-        return float(energy) + self.hamiltonian.constant, 2.0 * self._fold(overlaps)
+        return energy + self.hamiltonian.constant, 2.0 * self._fold(overlaps)
 
     def hessian(self, angles: Vector) -> Vector:
         """Return d2E/d angles^2 in hartree, shape (n_parameters, n_parameters)."""

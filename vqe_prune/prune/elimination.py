@@ -34,7 +34,7 @@ DOUBTFUL = 2.0
 NOTICEABLE = 1e-7
 """Increases (hartree or the problem's unit) below this are too small to doubt their prediction."""
 
-EXACT_HESSIANS = 600
+EXACT_HESSIANS = 300
 """With more parameters than this a Hessian's columns cost too much; the optimiser's own estimate serves instead."""
 
 
@@ -46,8 +46,8 @@ class PathPoint:
         kept: Parameters of the first ansatz that are left, ascending.
         n_rotations: Rotations that are left.
         optimum: The new optimum.
-        removed: The parameter that went last, None for the first point.
-        score: Its score by the rule that chose it.
+        removed: The parameters that went last, none for the first point.
+        score: The largest of their scores by the rule that chose them.
         predicted: Sum of the increases predicted by curvature up to here (hartree).
 
     """
@@ -55,7 +55,7 @@ class PathPoint:
     kept: tuple[int, ...]
     n_rotations: int
     optimum: Optimum
-    removed: int | None = None
+    removed: tuple[int, ...] = ()
     score: float | None = None
     predicted: float = 0.0
 
@@ -162,7 +162,7 @@ def _without(
         kept=kept,
         n_rotations=len(smaller.rotations),
         optimum=optimum,
-        removed=point.kept[k],
+        removed=(point.kept[k],),
         predicted=point.predicted + float(deletion_costs(point.angles, inverse)[k]),
     )
 
@@ -189,8 +189,8 @@ def _least_rise(
 
 def _place(point: PathPoint, after: PathPoint) -> int:
     """Which of a point's parameters is gone in the one after it."""
-    assert after.removed is not None
-    return point.kept.index(after.removed)
+    (gone,) = after.removed
+    return point.kept.index(gone)
 
 
 def restrict(ansatz: Ansatz, kept: Sequence[int]) -> Ansatz:
@@ -214,14 +214,16 @@ def elimination_plan(rule: str, ansatz: Ansatz, path: Sequence[PathPoint], chose
         chosen: The point to go to.
 
     """
-    scores = {point.removed: point for point in path if point.removed is not None}
+    scores = {gone: point for point in path for gone in point.removed}
     decisions = []
     for rotation in ansatz.rotations:
         if rotation.parameter is None or rotation.parameter in chosen.kept:
             decisions.append(Decision(action=Action.KEEP, reason=f"kept by {rule}"))
             continue
         point = scores[rotation.parameter]
-        reason = f"lowest {rule} score of {len(point.kept) + 1} parameters"
+        n = len(point.removed)
+        which = f"lowest {rule} score" if n == 1 else f"one of the {n} lowest {rule} scores"
+        reason = f"{which} of {len(point.kept) + n} parameters"
         decisions.append(Decision(action=Action.DROP, reason=reason, score=point.score))
     plan = PrunePlan(rule=rule, decisions=tuple(decisions))
     assert len(apply_plan(plan, ansatz).rotations) == chosen.n_rotations

@@ -27,10 +27,18 @@ from vqe_prune.paulis import PauliSum
 from vqe_prune.problem import Problem
 from vqe_prune.prune.absorption import absorption_plan
 from vqe_prune.prune.certificate import Certificate, energy_change_bound
+from vqe_prune.prune.coarse import eliminate_coarsely
 from vqe_prune.prune.condense import STRENGTHS, condense
 from vqe_prune.prune.controls import rank_at_random, rank_by_fisher, rank_by_magnitude
 from vqe_prune.prune.curvature import rank_by_curvature
-from vqe_prune.prune.elimination import PathPoint, Ranking, eliminate, elimination_plan, restrict
+from vqe_prune.prune.elimination import (
+    EXACT_HESSIANS,
+    PathPoint,
+    Ranking,
+    eliminate,
+    elimination_plan,
+    restrict,
+)
 from vqe_prune.prune.eqntk import SymmetricPass, symmetric_passes
 from vqe_prune.prune.journal import Journal
 from vqe_prune.prune.lie import LieMerge, LieOptions, lie_merge
@@ -350,9 +358,20 @@ class Work:
     def _eliminate(self, rule: str, before: Stage, full_energy: float) -> Step:
         """Go a rule's path, to the last parameter where that is cheap, else a little past the limits; then choose."""
         limits = self.limits
-        ranking = rank_at_random(self.seed) if rule == "random" else RANKINGS[rule]
         reference = reference_energy(self.problem, limits, full_energy)
-        objective = self.bind(before.ansatz)
+        path = self._path(rule, before, reference)
+        chosen = choose(path, limits, reference)
+        return Step(
+            plans=(elimination_plan(rule, before.ansatz, path, chosen),),
+            stages=(self.stage(rule, restrict(before.ansatz, chosen.kept), chosen.optimum),),
+            path=tuple(path),
+            predicted=chosen.predicted,
+            notes=tuple(shortfall_notes(rule, path, chosen, limits, reference, self.problem.unit)),
+        )
+
+    def _path(self, rule: str, before: Stage, reference: float) -> list[PathPoint]:
+        """Delete parameters one at a time; where a gradient takes seconds or there are very many, first in groups."""
+        limits, objective = self.limits, self.bind(before.ansatz)
         optimum = replace(before.optimum, angles=np.append(before.optimum.angles, np.zeros(len(self.pairs))))
         whole = objective.cheap_hessian
         hopeless = limits.parameters is None and before.optimum.value - reference > limits.tolerance
@@ -368,33 +387,42 @@ class Work:
                 return len(point.kept) <= limits.parameters
             return point.value - reference > LOOK_AHEAD * limits.tolerance
 
-        path = eliminate(
-            self.bind,
-            before.ansatz,
-            optimum,
-            ranking,
-            enough=enough,
-            verify=rule == "curvature",
-            free=rounding_of(self.problem) if rule == "curvature" and isinstance(self.problem, QubitProblem) else 0.0,
-            earlier=self.journal.path(rule),
-            gradient_tolerance=self.gradient_tolerance,
-            progress=partial(self.journal.pruned, rule),
-        )
-        chosen = choose(path, limits, reference)
-        return Step(
-            plans=(elimination_plan(rule, before.ansatz, path, chosen),),
-            stages=(self.stage(rule, restrict(before.ansatz, chosen.kept), chosen.optimum),),
-            path=tuple(path),
-            predicted=chosen.predicted,
-            notes=tuple(shortfall_notes(rule, path, chosen, limits, reference, self.problem.unit)),
-        )
+        common: dict[str, Any] = {"progress": partial(self.journal.pruned, rule)}
+        common["gradient_tolerance"] = self.gradient_tolerance
+        path = self.journal.path(rule)
+        grouped = rule == "curvature" and isinstance(self.problem, Problem) and not (whole or hopeless)
+        if grouped and (objective.costly or before.ansatz.n_parameters > EXACT_HESSIANS):
+            fine = 0 if objective.costly else EXACT_HESSIANS
+            path = eliminate_coarsely(
+                self.bind,
+                before.ansatz,
+                optimum,
+                highest=np.inf if limits.parameters is not None else reference + limits.tolerance,
+                fewest=limits.parameters or 0,
+                enough=lambda point: enough(point) or len(point.kept) <= fine,
+                earlier=path,
+                **common,
+            )
+            if objective.costly:
+                return path
+        ranking = rank_at_random(self.seed) if rule == "random" else RANKINGS[rule]
+        on_qubits = isinstance(self.problem, QubitProblem)
+        free = rounding_of(self.problem) if rule == "curvature" and on_qubits else 0.0
+        verify = rule == "curvature"
+        options: dict[str, Any] = {"enough": enough, "verify": verify, "free": free, "earlier": path}
+        return eliminate(self.bind, before.ansatz, optimum, ranking, **options, **common)
 
     def _announce_hessian(self, rule: str, objective: EnergyObjective | QubitEnergyObjective, angles: Vector) -> None:
         """Say how long the Hessian will take where the user would notice."""
         began = time.perf_counter()
         objective.value_and_gradient(angles)
-        seconds = HESSIAN_COLUMN * len(angles) * (time.perf_counter() - began)
-        if seconds > NOTICEABLE_SECONDS and not self.journal.path(rule):
+        gradient = time.perf_counter() - began
+        seconds = HESSIAN_COLUMN * min(len(angles), EXACT_HESSIANS) * gradient
+        if self.journal.path(rule):
+            return
+        if objective.costly:
+            self.journal.say(f"{rule}: {len(angles)} parameters, deleted in groups; {gradient:.2g} s a gradient")
+        elif seconds > NOTICEABLE_SECONDS:
             self.journal.say(f"{rule}: Hessian of {len(angles)} parameters, about {seconds:.0f} s")
 
     def certify(self, first: Stage, last: Stage, predicted: float) -> Certificate:
