@@ -161,6 +161,14 @@ def test_rounding_of_angles_does_not_change_the_compiled_circuit(name: str) -> N
         assert circuit(shift) == circuit(0.0)
 
 
+def test_no_gate_hides_in_a_block() -> None:
+    """Where Cirq finds nothing shorter for two CZ it returns them as one operation, which noise models leave alone."""
+    turned = Gate("cz", (2, 1)), Gate("rx", (1,), 1.1780972450961724), Gate("cz", (2, 1))
+    circuit = compiled([Gate("cx", (0, 1)), *turned], 3, "willow_pink", True)
+    assert circuit.n_two_qubit_gates == 2  # the first CX does nothing to |00>
+    assert all(operation.gate is not None for operation in circuit.circuit.all_operations())
+
+
 def test_swaps_that_tie_to_the_end_are_routed() -> None:
     """Two qubits meet over and over at the ends of a line of three: exchanging either with the middle is as good."""
     processor = open_processor("willow_pink")

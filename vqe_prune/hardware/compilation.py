@@ -376,6 +376,8 @@ def _tidy(circuit: cirq.Circuit) -> cirq.Circuit:
             return cirq.ZPowGate(exponent=gate.z_exponent).on(*operation.qubits)
         return operation
 
+    # where cirq finds no shorter decomposition it leaves a block whole, whose gates no one would count nor give noise
+    circuit = cirq.unroll_circuit_op(circuit, deep=True, tags_to_check=None)
     merged = cirq.merge_single_qubit_gates_to_phxz(circuit, atol=NEGLIGIBLE)
     merged = cirq.map_operations(merged, frame_change)
     merged = cirq.drop_negligible_operations(merged, atol=NEGLIGIBLE)
