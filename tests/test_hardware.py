@@ -192,6 +192,11 @@ def test_every_gate_has_noise_in_the_device_s_model(name: str) -> None:
     known = {(i.gate_type, i.qubits) for i in cirq_google.engine.load_device_noise_properties(name).gate_pauli_errors}
     for operation in circuit.circuit.all_operations():
         assert (type(operation.gate), operation.qubits) in known, operation
+    chosen = [Gate("ry", (2,), 0.3), Gate("cz", (1, 2)), Gate("ry", (2,), 0.8), Gate("cz", (0, 2))]  # by 0 and 1
+    longer = compiled([Gate("cx", (0, 1)), Gate("cx", (1, 2)), *chosen], 3, name, prepare=True)
+    for operation in longer.circuit.all_operations():  # blocks that cirq merges must be gates again
+        if type(operation.gate) is not cirq.ZPowGate:  # a change of frame
+            assert (type(operation.gate), operation.qubits) in known, operation
 
 
 def test_folding_multiplies_two_qubit_gates_and_keeps_the_unitary() -> None:

@@ -135,12 +135,21 @@ def find_targets(device: cirq.Device, calibration: cirq_google.Calibration | Non
         gate = NATIVE_GATES.get(type(gateset).__name__)
         errors = None if gate is None else read_errors(calibration, gate, device.metadata.nx_graph)
         if errors is not None:
-            found.append(Target(device=device, gateset=gateset, errors=errors))
+            found.append(Target(device=device, gateset=_without_others(gateset, errors.gate), errors=errors))
     targets = [target for target in found if target.errors.gate != "sycamore"] or found
     if not targets:
         names = ", ".join(type(gateset).__name__ for gateset in gatesets) or "none"
         raise InputError(f"the processor has no target gate set with calibrated two-qubit gates (it has {names})")
     return tuple(targets)
+
+
+def _without_others(gateset: cirq.CompilationTargetGateset, gate: str) -> cirq.CompilationTargetGateset:
+    """A target gate set that does not also accept the device's other two-qubit gates, which would stay as they are."""
+    import cirq
+
+    if gate != "sqrt_iswap":
+        return gateset
+    return cirq.SqrtIswapTargetGateset(additional_gates=[cirq.SQRT_ISWAP_INV, cirq.ZPowGate])
 
 
 def place_circuits(
@@ -361,7 +370,8 @@ def _prepare_first_pairs(circuit: cirq.Circuit, gateset: cirq.CompilationTargetG
         if len(block.qubits) == 2 and touched.isdisjoint(block.qubits):
             operations += preparation(*block.qubits, cirq.unitary(block)[:, 0])
         else:
-            operations.append(cirq.decompose_once(block) if isinstance(block, cirq.CircuitOperation) else block)
+            merged = isinstance(block.untagged, cirq.CircuitOperation)
+            operations.append(cirq.decompose_once(block) if merged else block)
         touched.update(block.qubits)
     return cirq.Circuit(operations)
 
