@@ -1,60 +1,52 @@
-"""From rotations to gates: few-CNOT circuits of excitations and Pauli rotations, their counts, and their export.
+"""From rotations to gates: few-CNOT circuits of excitations and Pauli rotations, on one qubit a spin orbital.
 
-Qubit k is spin orbital k, qubit 0 the most significant as in Cirq. Gates are plain tuples, so that counting them needs
-no Cirq; `to_cirq` makes the same circuit of Cirq gates. No circuit here has a global phase.
+Qubit k is spin orbital k, qubit 0 the most significant as in Cirq. No circuit here has a global phase. Encodings on
+fewer qubits are in `encoding`, gates, their counts and their export in `gates`, whose names stand here too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import pairwise, product
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vqe_prune.ansatz.rotation import Ansatz, Excitation
+from vqe_prune.gates import (
+    HALF_PI,
+    Gate,
+    Resources,
+    cancel_neighbours,
+    count_resources,
+    merge_controlled,
+    to_cirq,
+    to_qasm,
+    write_circuit,
+)
+from vqe_prune.multiplexed import circuits_of, multiplexed_of, two_couplings
 from vqe_prune.paulis import Clifford, PauliString, PauliSum
 from vqe_prune.problem import Problem
 from vqe_prune.qubit_problem import QubitProblem
-from vqe_prune.run_folder import write_atomically
 from vqe_prune.symmetry import kernel_gf2
 
-if TYPE_CHECKING:
-    import cirq
-
-HALF_PI = np.pi / 2
-
-
-class Gate(NamedTuple):
-    """One gate.
-
-    Attributes:
-        name: x, y, z, h, s, sdg, rx, ry, rz, cx (control first), cz or swap.
-        qubits: The qubits it acts on.
-        angle: Of rx, ry, rz in radian, rz(t) = exp(-i t Z / 2); None for the others.
-
-    """
-
-    name: str
-    qubits: tuple[int, ...]
-    angle: float | None = None
-
-
-class Resources(NamedTuple):
-    """What a circuit costs.
-
-    Attributes:
-        n_two_qubit_gates: Gates on two qubits.
-        depth: Moments when every gate starts as early as its qubits allow, all gates counted.
-        n_qubits: Qubits that a gate other than the reference's X acts on.
-
-    """
-
-    n_two_qubit_gates: int
-    depth: int
-    n_qubits: int
+__all__ = [
+    "HALF_PI",
+    "Gate",
+    "Resources",
+    "ansatz_gates",
+    "cancel_neighbours",
+    "conserved_parities",
+    "count_resources",
+    "excitation_gates",
+    "operator_sign",
+    "pair_gates",
+    "problem_gates",
+    "qubit_gates",
+    "to_cirq",
+    "to_qasm",
+    "write_circuit",
+]
 
 
 def ansatz_gates(ansatz: Ansatz, angles: NDArray[np.float64], reference_occupied: Sequence[int]) -> list[Gate]:
@@ -91,8 +83,9 @@ def qubit_gates(
 ) -> list[Gate]:
     """Build the circuit of Pauli rotations and Clifford gates on a product state.
 
-    Strings of a sum that act on the same two qubits share a pair of CX where two of XX, YY and ZZ are among them;
-    every other string has a ladder of its own.
+    Strings of a sum that flip the same qubits are made together where that takes fewer two-qubit gates (a qubit
+    excitation from one spin orbital to another takes 2, one of two electrons 13; so do fermionic ones, Z letters apart);
+    so are two of XX, YY and ZZ on one pair of qubits. Every other string has a ladder of its own.
 
     Args:
         ansatz: Rotations whose generators are a `PauliSum` or a `Clifford`.
@@ -119,19 +112,37 @@ def qubit_gates(
 
 
 def _pauli_sum(generator: PauliSum, angle: float) -> list[Gate]:
+    """exp(-i angle sum c P): strings that flip the same qubits together where that takes fewer gates."""
+    groups: dict[tuple[int, ...], list[tuple[float, PauliString]]] = {}
+    for term in generator.terms:
+        groups.setdefault(tuple(q for q, letter in term[1] if letter != "Z"), []).append(term)
+    together: list[Gate] = []
+    for flipped, terms in groups.items():
+        rotation = multiplexed_of(terms, angle) if flipped and len(terms) > 1 else None
+        if rotation is not None:
+            candidates = [merge_controlled(gates) for gates in circuits_of(rotation)]
+            candidates.append(_separate(terms, angle))
+            together += min(candidates, key=lambda gates: count_resources(gates).n_two_qubit_gates)
+    rest = [term for flipped, terms in groups.items() if not flipped or len(terms) == 1 for term in terms]
+    apart = _separate(generator.terms, angle)
+    found = cancel_neighbours([*together, *_separate(rest, angle)])
+    return min(apart, found, key=lambda gates: count_resources(gates).n_two_qubit_gates)
+
+
+def _separate(terms: Iterable[tuple[float, PauliString]], angle: float) -> list[Gate]:
     """exp(-i angle sum c P): two of XX, YY, ZZ on a pair together, the other strings one by one."""
     pairs: dict[tuple[int, ...], list[tuple[float, str]]] = {}
     gates: list[Gate] = []
-    for coefficient, string in generator.terms:
+    for coefficient, string in terms:
         letters = {letter for _, letter in string}
         if len(string) == 2 and len(letters) == 1:
             pairs.setdefault(tuple(q for q, _ in string), []).append((coefficient, letters.pop()))
         else:
             gates += _pauli_rotation(string, 2.0 * angle * coefficient)
-    for qubits, terms in pairs.items():
-        if len(terms) > 1:
-            gates += _two_couplings(qubits, terms[:2], angle)
-        for coefficient, letter in terms[2:] if len(terms) > 1 else terms:
+    for qubits, couplings in pairs.items():
+        if len(couplings) > 1:
+            gates += two_couplings(qubits, couplings[:2], angle)
+        for coefficient, letter in couplings[2:] if len(couplings) > 1 else couplings:
             gates += _pauli_rotation(tuple((q, letter) for q in qubits), 2.0 * angle * coefficient)
     return gates
 
@@ -142,30 +153,6 @@ def _pauli_rotation(string: PauliString, angle: float) -> list[Gate]:
         return [Gate(f"r{string[0][1].lower()}", (string[0][0],), angle)]
     letters = {q: letter for q, letter in string if letter != "Z"}
     return _pauli_ladder(letters, [q for q, letter in string if letter == "Z"], angle)
-
-
-_TO_XZ: dict[str, tuple[tuple[str, float | None], ...]] = {
-    "XZ": (),
-    "YZ": (("sdg", None),),
-    "XY": (("rx", HALF_PI),),
-}
-"""Gates on each of two qubits that turn the first letter into X and the second into Z, up to signs that cancel."""
-
-
-def _two_couplings(qubits: Sequence[int], terms: Sequence[tuple[float, str]], angle: float) -> list[Gate]:
-    """exp(-i angle (a PP + b QQ)): as XX and ZZ one CX makes X on the control and Z on the target of them."""
-    first, second = sorted(terms, key=lambda term: term[1])
-    into = [Gate(name, (q,), turn) for name, turn in _TO_XZ[first[1] + second[1]] for q in qubits]
-    inverse = {"s": "sdg", "sdg": "s"}
-    back = [Gate(inverse.get(g.name, g.name), g.qubits, None if g.angle is None else -g.angle) for g in reversed(into)]
-    control, target = qubits
-    middle = [
-        Gate("cx", (control, target)),
-        Gate("rx", (control,), 2.0 * angle * first[0]),
-        Gate("rz", (target,), 2.0 * angle * second[0]),
-        Gate("cx", (control, target)),
-    ]
-    return [*into, *middle, *back]
 
 
 def conserved_parities(ansatz: Ansatz) -> list[int]:
@@ -208,7 +195,7 @@ def excitation_gates(
 
     """
     between, sign = _shortest_parity(excitation, conserved, _mask(occupied))
-    angle *= _operator_sign(excitation) * sign
+    angle *= operator_sign(excitation) * sign
     if len(excitation.created) == 1:
         core = _single(excitation.annihilated[0], excitation.created[0], angle)
     elif len(excitation.created) == 2:
@@ -250,8 +237,8 @@ def _mask(qubits: Iterable[int]) -> int:
     return sum(1 << qubit for qubit in qubits)
 
 
-def _operator_sign(excitation: Excitation) -> int:
-    """Sign of T on the determinant that fills just its annihilated spin orbitals."""
+def operator_sign(excitation: Excitation) -> int:
+    """Return the sign of T on the determinant that fills just its annihilated spin orbitals."""
     filled, sign = set(excitation.annihilated), 1
     for orbital in excitation.annihilated:
         filled.remove(orbital)
@@ -330,96 +317,3 @@ def _pauli_ladder(letters: Mapping[int, str], between: Sequence[int], angle: flo
     chain = sorted([*letters, *between])
     ladder = [Gate("cx", pair) for pair in pairwise(chain)]
     return [*into, *ladder, Gate("rz", (chain[-1],), angle), *reversed(ladder), *back]
-
-
-_SELF_INVERSE = frozenset({"x", "y", "z", "h", "cx", "cz", "swap"})
-
-
-def cancel_neighbours(gates: Iterable[Gate]) -> list[Gate]:
-    """Remove pairs of equal self-inverse gates with no other gate between them on their qubits; one linear pass."""
-    kept: list[Gate | None] = []
-    last: dict[int, list[int]] = {}  # positions in `kept` of the gates on each qubit, cancelled ones taken off
-    for gate in gates:
-        stacks = [last.setdefault(qubit, []) for qubit in gate.qubits]
-        tops = {stack[-1] if stack else -1 for stack in stacks}
-        top = tops.pop()
-        if not tops and top >= 0 and gate.name in _SELF_INVERSE and _same(kept[top], gate):
-            kept[top] = None
-            for stack in stacks:
-                stack.pop()
-            continue
-        for stack in stacks:
-            stack.append(len(kept))
-        kept.append(gate)
-    return [gate for gate in kept if gate is not None]
-
-
-def _same(first: Gate | None, second: Gate) -> bool:
-    if first is None or first.name != second.name:
-        return False
-    if second.name in ("cz", "swap"):
-        return set(first.qubits) == set(second.qubits)
-    return first.qubits == second.qubits
-
-
-def count_resources(gates: Iterable[Gate]) -> Resources:
-    """Count what a circuit costs."""
-    two_qubit_gates = 0
-    busy: dict[int, int] = {}
-    touched: set[int] = set()
-    for gate in gates:
-        two_qubit_gates += len(gate.qubits) == 2
-        moment = 1 + max(busy.get(qubit, 0) for qubit in gate.qubits)
-        for qubit in gate.qubits:
-            busy[qubit] = moment
-        if gate.name != "x":
-            touched.update(gate.qubits)
-    return Resources(two_qubit_gates, max(busy.values(), default=0), len(touched))
-
-
-def to_cirq(gates: Iterable[Gate]) -> cirq.Circuit:
-    """Return the circuit as a Cirq circuit on line qubits, every gate as early as possible."""
-    import cirq
-
-    fixed = {"x": cirq.X, "y": cirq.Y, "z": cirq.Z, "h": cirq.H, "s": cirq.S, "sdg": cirq.S**-1}
-    fixed |= {"cx": cirq.CNOT, "cz": cirq.CZ, "swap": cirq.SWAP}
-    turning = {"rx": cirq.rx, "ry": cirq.ry, "rz": cirq.rz}
-    operations = []
-    for gate in gates:
-        operation = fixed[gate.name] if gate.angle is None else turning[gate.name](gate.angle)
-        operations.append(operation.on(*map(cirq.LineQubit, gate.qubits)))
-    return cirq.Circuit(operations, strategy=cirq.InsertStrategy.EARLIEST)
-
-
-def write_circuit(gates: Sequence[Gate], json_path: Path, qasm_path: Path) -> None:
-    """Write a circuit as Cirq JSON and as OpenQASM 2.
-
-    Args:
-        gates: The circuit.
-        json_path: File that `cirq.read_json` reads.
-        qasm_path: OpenQASM 2 file.
-
-    """
-    import cirq
-
-    write_atomically(json_path, cirq.to_json(to_cirq(gates)))
-    write_atomically(qasm_path, to_qasm(gates))
-
-
-def to_qasm(gates: Sequence[Gate]) -> str:
-    """Return the circuit as OpenQASM 2; angles with all their digits.
-
-    Cirq's own exporter rounds angles to ten digits of a multiple of pi; these gates are all in qelib1.
-    """
-    n_qubits = 1 + max((qubit for gate in gates for qubit in gate.qubits), default=-1)
-    lines = ["OPENQASM 2.0;", 'include "qelib1.inc";', f"qreg q[{n_qubits}];"]
-    for gate in gates:
-        argument = "" if gate.angle is None else f"({_qasm_real(gate.angle)})"
-        lines.append(f"{gate.name}{argument} {','.join(f'q[{qubit}]' for qubit in gate.qubits)};")
-    return "\n".join(lines) + "\n"
-
-
-def _qasm_real(number: float) -> str:
-    """All digits of a number; OpenQASM 2 wants a point before the exponent, which Python leaves out of 1e-05."""
-    digits = repr(float(number))  # NumPy's floats would print their type
-    return digits if "." in digits else digits.replace("e", ".0e")

@@ -1,8 +1,9 @@
-"""Putting an ansatz of electrons on as few qubits as it needs: idle spin orbitals left out, or one qubit a pair.
+"""Putting an ansatz of electrons on as few qubits and two-qubit gates as it needs.
 
-Where an ansatz only moves electron pairs between orbitals, every orbital it touches is empty or doubly occupied in all
-its states: one qubit holds an orbital, a pair excitation is a Givens rotation of two CX, and the Hamiltonian has, on
-these states, only Z, ZZ and XX + YY terms.
+Jordan-Wigner, parity and Bravyi-Kitaev qubits, idle ones left out; each of them tapered, by every parity that the
+ansatz conserves; and one qubit a pair. Where an ansatz only moves electron pairs between some orbitals, each of these
+is empty or doubly occupied in all its states: one qubit holds the orbital, and a pair excitation is a Givens rotation
+of two CX. With all orbitals of that kind the Hamiltonian has, on these states, only Z, ZZ and XX + YY terms.
 """
 
 from __future__ import annotations
@@ -15,13 +16,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqe_prune.ansatz.rotation import SPIN_LETTERS, Ansatz, Excitation
-from vqe_prune.circuit import Gate, ansatz_gates, cancel_neighbours, count_resources, pair_gates, problem_gates
+from vqe_prune.circuit import ansatz_gates, problem_gates
 from vqe_prune.errors import InputError, near_misses
+from vqe_prune.gates import Gate, count_resources
+from vqe_prune.linear_map import LinearMap, linear_map, mapped_gates, paired_map, supports_of
+from vqe_prune.multiplexed import bits
 from vqe_prune.paulis import PauliString, QubitHamiltonian, qubit_hamiltonian_of
 from vqe_prune.problem import Problem, qubit_hamiltonian
 from vqe_prune.qubit_problem import QubitProblem
 
-ENCODINGS = ("auto", "jordan_wigner", "pairs")
+MAPPINGS = ("jordan_wigner", "parity", "bravyi_kitaev")
+"""Encodings that hold every spin orbital which an ansatz touches."""
+
+TAPERED = "tapered_"
+"""Before one of `MAPPINGS`: without the qubits that parities which the ansatz conserves fix."""
+
+ENCODINGS = ("auto", *MAPPINGS, "pairs", "partial_pairs", *(TAPERED + name for name in MAPPINGS))
 """How spin orbitals become qubits; ``auto`` takes the circuit with fewest two-qubit gates, of those fewest qubits."""
 
 NEGLIGIBLE = 1e-12
@@ -33,11 +43,15 @@ class Encoding:
     """A circuit on qubits 0, 1, ... with the Hamiltonian that its state has there.
 
     Attributes:
-        name: ``jordan_wigner``, ``pairs``, or ``qubits`` for a problem that is of qubits itself.
+        name: One of `ENCODINGS`, or ``qubits`` for a problem that is of qubits itself.
         gates: The circuit, reference included.
-        held: What each qubit holds: a spin orbital, with pairs an orbital, else a qubit of the problem.
-        conserved: Sets of qubits and the number of ones that they hold in every state of the circuit.
+        held: What each qubit holds: a spin orbital, with pairs an orbital, else a qubit of the problem. With parity and
+            Bravyi-Kitaev the last of a range of spin orbitals whose parity it holds.
+        conserved: Sets of qubits and the number of ones that they hold in every state of the circuit: those of alpha
+            and of beta electrons or of pairs. Where a qubit holds the parity of several spin orbitals, no number of
+            ones is conserved; tapering takes out the very qubits that would show a wrong parity.
         problem: What is solved, in the orbitals of the circuit.
+        layout: What the qubits of electrons hold and flip; None for a problem of qubits.
 
     """
 
@@ -46,6 +60,7 @@ class Encoding:
     held: tuple[int, ...]
     conserved: tuple[tuple[tuple[int, ...], int], ...]
     problem: Problem | QubitProblem
+    layout: LinearMap | None = None
 
     @property
     def n_qubits(self) -> int:
@@ -54,20 +69,31 @@ class Encoding:
 
     @property
     def wires(self) -> tuple[str, ...]:
-        """Names of the qubits: a spin orbital such as ``1a``, an orbital's pair such as ``1ab``, or ``q1``."""
-        if self.name == "pairs":
-            return tuple(f"{p}ab" for p in self.held)
-        if self.name == "qubits":
+        """Names of the qubits: a spin orbital ``1a``, a pair ``1ab``, a parity of several ``0a-1b``, or ``q1``."""
+        if self.layout is None:
             return tuple(f"q{q}" for q in self.held)
-        return tuple(f"{q // 2}{SPIN_LETTERS[q % 2]}" for q in self.held)
+        wires = []
+        for row, flips in zip(self.layout.rows, self.layout.flips, strict=True):
+            first, last = bits(row)[0], row.bit_length() - 1
+            if self.name in ("pairs", "partial_pairs") and flips.bit_count() == 2:
+                wires.append(f"{first // 2}ab")
+            else:
+                wires.append(_wire(last) if first == last else f"{_wire(first)}-{_wire(last)}")
+        return tuple(wires)
 
     @cached_property
     def hamiltonian(self) -> QubitHamiltonian:
         """H on the states that the circuit can reach; its expectation value is the energy, hartree."""
         if isinstance(self.problem, QubitProblem):
             return self.problem.hamiltonian
-        build = _pair_hamiltonian if self.name == "pairs" else _idle_removed
-        return build(self.problem, self.held)
+        if self.name == "pairs":
+            return _pair_hamiltonian(self.problem, self.held)
+        assert self.layout is not None
+        return self.layout.hamiltonian(qubit_hamiltonian(self.problem).terms)
+
+
+def _wire(spin_orbital: int) -> str:
+    return f"{spin_orbital // 2}{SPIN_LETTERS[spin_orbital % 2]}"
 
 
 def encode(
@@ -79,7 +105,11 @@ def encode(
         problem: Electrons in the orbitals that the ansatz acts in, or qubits, which stay as they are.
         ansatz: Excitation rotations, or rotations of qubits.
         angles: Its parameters, radian, (n_parameters,).
-        encoding: Of electrons, one of `ENCODINGS`.
+        encoding: Of electrons, one of `ENCODINGS`. ``jordan_wigner`` holds one spin orbital in a qubit, ``parity``
+            the parity of all up to it, ``bravyi_kitaev`` of some; ``pairs`` one orbital, where only pairs move;
+            ``partial_pairs`` one orbital where only pairs move in and out of it, spin orbitals elsewhere; with
+            ``tapered_`` qubits that conserved parities fix are left out. Of two equal circuits ``auto`` takes the one
+            whose electron numbers can be checked.
 
     Returns:
         Circuit, Hamiltonian and what is conserved.
@@ -95,48 +125,41 @@ def encode(
         return Encoding(name="qubits", gates=gates, held=tuple(range(problem.n_qubits)), conserved=(), problem=problem)
     broken = _breaks_pairs(problem, ansatz)
     if encoding == "pairs" and broken:
-        raise InputError(f"encoding=pairs does not hold {broken}; try encoding=auto")
-    candidates = []
-    if encoding != "pairs":
-        candidates.append(_jordan_wigner(problem, ansatz, angles))
-    if encoding != "jordan_wigner" and not broken:
-        candidates.append(_pairs(problem, ansatz, angles))
-    return min(candidates, key=lambda each: (count_resources(each.gates).n_two_qubit_gates, each.n_qubits))
-
-
-def _jordan_wigner(problem: Problem, ansatz: Ansatz, angles: NDArray[np.float64]) -> Encoding:
-    """One qubit for each spin orbital that a gate acts on; the others keep their occupation."""
-    gates = ansatz_gates(ansatz, angles, problem.reference_occupied)
-    touched = sorted({q for gate in gates if gate.name != "x" for q in gate.qubits})
-    place = {q: k for k, q in enumerate(touched)}
-    occupied = set(problem.reference_occupied)
-    conserved = []
-    for spin in (0, 1):
-        qubits = tuple(place[q] for q in touched if q % 2 == spin)
-        if qubits:
-            conserved.append((qubits, sum(q % 2 == spin for q in occupied & set(touched))))
-    return Encoding(
-        name="jordan_wigner",
-        gates=tuple(_placed(gates, place)),
-        held=tuple(touched),
-        conserved=tuple(conserved),
-        problem=problem,
+        raise InputError(f"encoding=pairs does not hold {broken}; try encoding=partial_pairs or encoding=auto")
+    names = (
+        [encoding] if encoding != "auto" else [n for n in ENCODINGS if n != "auto" and not (broken and n == "pairs")]
     )
+    return min((_encoded(name, problem, ansatz, angles) for name in names), key=_cost)
 
 
-def _idle_removed(problem: Problem, touched: Sequence[int]) -> QubitHamiltonian:
-    """The Jordan-Wigner Hamiltonian with the occupations of idle spin orbitals put in."""
-    place = {q: k for k, q in enumerate(touched)}
-    occupied = set(problem.reference_occupied)
-    terms: dict[PauliString, complex] = {}
-    for string, coefficient in qubit_hamiltonian(problem).terms.items():
-        idle = [(q, letter) for q, letter in string if q not in place]
-        if any(letter != "Z" for _, letter in idle):
-            continue  # it moves an idle spin orbital out of its occupation: no expectation value
-        sign = (-1) ** sum(q in occupied for q, _ in idle)
-        rest = tuple((place[q], letter) for q, letter in string if q in place)
-        terms[rest] = terms.get(rest, 0.0) + sign * coefficient
-    return qubit_hamiltonian_of({s: c for s, c in terms.items() if abs(c) > NEGLIGIBLE or not s}, len(touched))
+def _cost(encoding: Encoding) -> tuple[int, int, int]:
+    return count_resources(encoding.gates).n_two_qubit_gates, encoding.n_qubits, -len(encoding.conserved)
+
+
+def _encoded(name: str, problem: Problem, ansatz: Ansatz, angles: NDArray[np.float64]) -> Encoding:
+    supports, n = supports_of(ansatz), problem.n_qubits
+    reference = sum(1 << q for q in problem.reference_occupied)
+    if name in ("pairs", "partial_pairs"):
+        layout = paired_map(supports, reference, n, all_pairs=name == "pairs")
+    else:
+        layout = linear_map(name.removeprefix(TAPERED), supports, reference, n, tapered=name.startswith(TAPERED))
+    gates = mapped_gates(ansatz, angles, layout)
+    last = [row.bit_length() - 1 for row in layout.rows]
+    if name == "jordan_wigner":
+        place = {q: k for k, q in enumerate(last)}
+        plain = [g for g in ansatz_gates(ansatz, angles, problem.reference_occupied) if g.qubits[0] in place]
+        plain = [gate._replace(qubits=tuple(place[q] for q in gate.qubits)) for gate in plain]
+        gates = min(gates, plain, key=lambda each: count_resources(each).n_two_qubit_gates)
+    every = (1 << n) - 1
+    alpha = sum(1 << q for q in range(0, n, 2))
+    return Encoding(
+        name=name,
+        gates=tuple(gates),
+        held=tuple(q // 2 for q in last) if name == "pairs" else tuple(last),
+        conserved=tuple(layout.numbers((alpha, every ^ alpha))),
+        problem=problem,
+        layout=layout,
+    )
 
 
 def _breaks_pairs(problem: Problem, ansatz: Ansatz) -> str:
@@ -151,43 +174,18 @@ def _breaks_pairs(problem: Problem, ansatz: Ansatz) -> str:
 
 def moves_pair(excitation: Excitation) -> bool:
     """Return whether an excitation moves both electrons of one orbital into another one."""
-    return _pair_move(excitation) is not None
-
-
-def _pair_move(excitation: Excitation) -> tuple[int, int, int] | None:
-    """Orbitals from and to which an excitation moves a pair, and its sign to b+_to b_from; None for any other."""
     if len(excitation.created) != 2:
-        return None
+        return False
     (a, b), (i, j) = excitation.created, excitation.annihilated
-    if a // 2 != b // 2 or i // 2 != j // 2:
-        return None
-    return i // 2, a // 2, 1 if (a < b) == (i < j) else -1
-
-
-def _pairs(problem: Problem, ansatz: Ansatz, angles: NDArray[np.float64]) -> Encoding:
-    """One qubit for each orbital that a pair moves from or to; the others stay empty or doubly occupied.
-
-    H on these states, n_p = (1 - Z_p) / 2 pairs in orbital p:
-    constant + sum_p (2 h_pp + (pp|pp)) n_p + sum_{p != q} (2 (pp|qq) - (pq|qp)) n_p n_q
-    + sum_{p != q} (pq|pq) b+_p b_q.
-    """
-    moves = [move for excitation in ansatz.excitations if (move := _pair_move(excitation)) is not None]
-    touched = sorted({p for source, target, _ in moves for p in (source, target)})
-    place = {p: k for k, p in enumerate(touched)}
-    n_filled = problem.electrons.n_alpha
-    gates = [Gate("x", (place[p],)) for p in touched if p < n_filled]
-    for (source, target, sign), angle in zip(moves, ansatz.rotation_angles(angles), strict=True):
-        gates += pair_gates(place[source], place[target], sign * float(angle))
-    return Encoding(
-        name="pairs",
-        gates=tuple(cancel_neighbours(gates)),
-        held=tuple(touched),
-        conserved=((tuple(range(len(touched))), sum(p < n_filled for p in touched)),) if touched else (),
-        problem=problem,
-    )
+    return a // 2 == b // 2 and i // 2 == j // 2
 
 
 def _pair_hamiltonian(problem: Problem, orbitals: Sequence[int]) -> QubitHamiltonian:
+    """H where every orbital is empty or doubly occupied, n_p = (1 - Z_p) / 2 pairs in orbital p.
+
+    constant + sum_p (2 h_pp + (pp|pp)) n_p + sum_{p != q} (2 (pp|qq) - (pq|qp)) n_p n_q
+    + sum_{p != q} (pq|pq) b+_p b_q.
+    """
     electrons = problem.electrons
     single = 2.0 * np.diag(electrons.one_body) + np.einsum("pppp->p", electrons.two_body)
     both = 2.0 * np.einsum("ppqq->pq", electrons.two_body) - np.einsum("pqqp->pq", electrons.two_body)
@@ -211,7 +209,3 @@ def _pair_hamiltonian(problem: Problem, orbitals: Sequence[int]) -> QubitHamilto
             for letter in "XY":  # hop (b+_p b_q + b+_q b_p) = hop (XX + YY) / 2
                 add(((other, letter), (k, letter)), 0.5 * hop[p, q])
     return qubit_hamiltonian_of({s: c for s, c in terms.items() if abs(c) > NEGLIGIBLE or not s}, len(orbitals))
-
-
-def _placed(gates: Sequence[Gate], place: dict[int, int]) -> list[Gate]:
-    return [gate._replace(qubits=tuple(place[q] for q in gate.qubits)) for gate in gates if gate.qubits[0] in place]
