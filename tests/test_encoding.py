@@ -11,7 +11,7 @@ from scipy.linalg import expm
 import vqe_prune as vp
 from vqe_prune.ansatz.rotation import Ansatz, Excitation, Rotation
 from vqe_prune.circuit import count_resources, pair_gates, to_cirq
-from vqe_prune.encoding import Encoding, encode
+from vqe_prune.encoding import ENCODINGS, Encoding, encode
 from vqe_prune.objective import energy_of
 
 ROUNDING = 1e-12
@@ -122,13 +122,18 @@ def test_the_pair_hamiltonian_is_that_of_doubly_occupied_determinants() -> None:
 
 
 def test_auto_takes_the_cheaper_circuit() -> None:
-    problem = random_problem(3, (1, 1), 13)
-    pairs = pairs_ansatz(3, 1)
+    problem = random_problem(4, (2, 2), 13)
+    pairs = pairs_ansatz(4, 2)
     angles = np.zeros(pairs.n_parameters)
-    assert encode(problem, pairs, angles).name == "pairs"
-    assert count_resources(encode(problem, pairs, angles).gates).n_two_qubit_gates == 6
+    every = [encode(problem, pairs, angles, name) for name in ENCODINGS[1:]]
+    costs = {each.name: count_resources(each.gates).n_two_qubit_gates for each in every}
+    assert costs["pairs"] <= 2 * len(pairs.rotations)  # a Givens rotation each
+    found = encode(problem, pairs, angles)
+    assert costs[found.name] == min(costs.values())
+    assert found.n_qubits == min(each.n_qubits for each in every if costs[each.name] == costs[found.name])
     mixed = vp.uccsd(3, 1, 1)
-    assert encode(problem, mixed, np.zeros(mixed.n_parameters)).name == "jordan_wigner"
+    problem = random_problem(3, (1, 1), 13)
+    assert encode(problem, mixed, np.zeros(mixed.n_parameters)).name != "pairs"
     with pytest.raises(vp.InputError, match="0a -> 1a, which breaks a pair"):
         encode(problem, mixed, np.zeros(mixed.n_parameters), "pairs")
     with pytest.raises(vp.InputError, match="did you mean pairs"):
@@ -141,7 +146,7 @@ def test_auto_takes_the_cheaper_circuit() -> None:
 def test_unpaired_electrons_have_no_pairs() -> None:
     problem = random_problem(3, (2, 1), 17)
     one = Ansatz(name="one", rotations=(Rotation(Excitation((4, 5), (0, 1)), 0),), n_parameters=1)
-    assert encode(problem, one, np.array([0.3])).name == "jordan_wigner"
+    assert encode(problem, one, np.array([0.3])).n_qubits == 1  # a turn between two determinants
     with pytest.raises(vp.InputError, match="unpaired electrons"):
         encode(problem, one, np.array([0.3]), "pairs")
 
@@ -154,6 +159,6 @@ def test_random_ansatz_in_jordan_wigner_on_the_touched_qubits() -> None:
     ansatz = Ansatz(name="random", rotations=rotations, n_parameters=len(rotations))
     angles = rng.normal(size=len(rotations))
     exact, _ = energy_of(problem)(ansatz).value_and_gradient(angles)
-    encoding = encode(problem, ansatz, angles)
+    encoding = encode(problem, ansatz, angles, "jordan_wigner")
     assert encoding.n_qubits == 6  # the fourth orbital is idle
     assert abs(energy(encoding, state_of(encoding)) - exact) < 10 * ROUNDING * (1.0 + abs(exact))

@@ -220,7 +220,7 @@ def test_a_study_writes_the_hamiltonian_of_its_orbitals(tmp_path: Path) -> None:
     value, _ = energy_of(read)(ansatz).value_and_gradient(arrays["curvature_angles"])
     assert abs(value - record.stages[-1]["energy"]) < 1e-10  # 17 digits are kept
     text = (tmp_path / "run" / "record.json").read_text()
-    assert "pairs" not in record.stages[-1]  # four electrons of H4 need more than pairs
+    assert record.stages[-1]["encoding"] != "pairs"  # four electrons of H4 need more than pairs
     (tmp_path / "run" / "record.json").write_text(text.replace('"orbitals": [', '"orbitals": [1, '))
     with pytest.raises(vp.InputError, match="square matrix"):
         vp.read_record(tmp_path / "run")
@@ -231,15 +231,16 @@ def test_a_circuit_of_pairs_is_counted_checked_and_written_as_one(tmp_path: Path
     run(config.parse_settings([*common, f"output_dir={tmp_path}/run"]), write=lambda text: None)
     record = vp.read_record(tmp_path / "run")
     last = record.stages[-1]
-    assert last["pairs"] == ["0ab", "2ab", "3ab", "4ab"]
-    assert (last["n_parameters"], last["n_two_qubit_gates"], last["n_qubits"]) == (2, 6, 4)
+    assert (last["encoding"], last["wires"]) == ("pairs", "0ab 2ab 3ab 4ab")
+    assert (last["n_parameters"], last["n_two_qubit_gates"], last["n_qubits"]) == (2, 5, 4)
     assert abs(record.qsim["difference"] or 0.0) < 1e-6  # on the Hamiltonian of pairs, in single precision
     assert "qreg q[4];" in (tmp_path / "run" / "circuit.qasm").read_text()
     spread = run(
         config.parse_settings([*common, "encoding=jordan_wigner", f"output_dir={tmp_path}/spread"]),
         write=lambda text: None,
     )
-    assert (spread.stages[-1]["n_two_qubit_gates"], "pairs" in spread.stages[-1]) == (35, False)
+    last = spread.stages[-1]
+    assert (last["n_two_qubit_gates"], last["encoding"], last["n_qubits"]) == (11, "jordan_wigner", 8)
     for arguments in (["encoding=pairs"], ["model=tfim", "encoding=auto"]):
         with pytest.raises(vp.InputError, match="encoding="):
             config.parse_settings(arguments)

@@ -87,12 +87,21 @@ def test_the_circuit_on_file_gives_the_energy_without_our_engine(lih: Path) -> N
     from vqe_prune.problem import molecular_problem, qubit_hamiltonian
 
     circuit = cirq.read_json(results(lih) / "circuit.json")
-    qubits = cirq.LineQubit.range(12)
-    state = cirq.Simulator(dtype=np.complex128).simulate(circuit, qubit_order=qubits).final_state_vector
+    last = read_record(results(lih)).stages[-1]
+    wires = last["wires"].split()
+    qubits = cirq.LineQubit.range(len(wires))
+    compact = cirq.Simulator(dtype=np.complex128).simulate(circuit, qubit_order=qubits).final_state_vector
+    state = np.zeros(2**12, dtype=complex)
+    for index in np.flatnonzero(compact):  # spin orbitals without a qubit are as in the reference: 0 and 1 filled
+        occupied = [1, 1, 1, 1, *[0] * 8]
+        for k, wire in enumerate(wires):  # such as 2a or, for both, 2ab
+            for spin in wire.lstrip("0123456789"):
+                occupied[2 * int(wire.rstrip("ab")) + "ab".index(spin)] = int(index) >> (len(wires) - 1 - k) & 1
+        state[int("".join(map(str, occupied)), 2)] = compact[index]
     problem = molecular_problem(Molecule(name="LiH", atoms=GEOMETRIES["LiH"]))
     matrix = openfermion.get_sparse_operator(qubit_hamiltonian(problem), 12)
     energy = np.vdot(state, matrix @ state).real
-    assert energy == pytest.approx(read_record(results(lih)).stages[-1]["energy"], abs=1e-9)
+    assert energy == pytest.approx(last["energy"], abs=1e-9)
 
 
 def test_the_same_command_again_shows_the_result(lih: Path) -> None:

@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from vqe_prune.circuit import ansatz_gates, count_resources, qubit_gates, to_cirq
     from vqe_prune.config import parse_settings
     from vqe_prune.electrons import Electrons
+    from vqe_prune.encoding import Encoding, encode
     from vqe_prune.engine.statevector import StatevectorEngine
     from vqe_prune.errors import ConvergenceError, InputError
+    from vqe_prune.hardware import DeviceRunner, open_processor
     from vqe_prune.lattice import Lattice, build_lattice, chain, lattice_from_bonds, lattice_from_graph, ring
+    from vqe_prune.measure import Measurement, measure_energy, sampler_runner
     from vqe_prune.models import SpinModel, fermi_hubbard, heisenberg, j1j2, read_pauli_sum, transverse_field_ising, xxz
     from vqe_prune.objective import EnergyObjective, Objective, QubitEnergyObjective, sector_hamiltonian
     from vqe_prune.observables import Observables, observe
@@ -55,7 +58,9 @@ _HOMES = {
     "AnsatzScores": "score.summary",
     "Clifford": "paulis",
     "ConvergenceError": "errors",
+    "DeviceRunner": "hardware",
     "Electrons": "electrons",
+    "Encoding": "encoding",
     "EnergyObjective": "objective",
     "Excitation": "ansatz.rotation",
     "FamilyPruning": "prune.family",
@@ -65,6 +70,7 @@ _HOMES = {
     "Lattice": "lattice",
     "LieOptions": "prune.lie",
     "Limits": "prune.limits",
+    "Measurement": "measure",
     "Molecule": "chemistry",
     "Objective": "objective",
     "Observables": "observables",
@@ -90,6 +96,7 @@ _HOMES = {
     "build_lattice": "lattice",
     "chain": "lattice",
     "count_resources": "circuit",
+    "encode": "encoding",
     "fermi_hubbard": "models",
     "fermionic_pool": "adapt",
     "grow": "adapt",
@@ -101,6 +108,7 @@ _HOMES = {
     "lattice_from_bonds": "lattice",
     "lattice_from_graph": "lattice",
     "lie_merge": "prune.lie",
+    "measure_energy": "measure",
     "minimize": "optimize",
     "model_problem": "qubit_problem",
     "molecular_problem": "problem",
@@ -108,6 +116,7 @@ _HOMES = {
     "parse_settings": "config",
     "needed_parameters": "prune.family",
     "observe": "observables",
+    "open_processor": "hardware",
     "pauli_pool": "adapt",
     "pauli_problem": "qubit_problem",
     "permutation_symmetries": "automorphism",
@@ -125,6 +134,7 @@ _HOMES = {
     "read_record": "report",
     "ring": "lattice",
     "run": "study",
+    "sampler_runner": "measure",
     "score_ansatz": "score.summary",
     "sector_hamiltonian": "objective",
     "symmetric_passes": "prune.eqntk",

@@ -60,8 +60,9 @@ Prepares a ground state, prunes the ansatz and checks the result; the same comma
   training.threshold=     error that counts as success (1e-6)
   optimizer.gradient_tolerance=   hartree per radian (1e-7)
   optimizer.max_steps=    (2000)
-  encoding=               {encodings}: one qubit for a spin orbital; auto takes one for an
-                          orbital where an ansatz only moves pairs (auto)
+  encoding=               how spin orbitals become qubits: {encodings}; partial_pairs takes one
+                          qubit for an orbital where an ansatz only moves pairs, tapered_... leaves out all qubits
+                          that conserved parities fix, auto finds the fewest two-qubit gates (auto)
   device=                 {devices}: measure the circuits there; virtual but for google
   device.project= device.processor=    ids of Google's service
   device.shots=           of all circuits of an ansatz together (100000)

@@ -83,9 +83,9 @@ def qubit_gates(
 ) -> list[Gate]:
     """Build the circuit of Pauli rotations and Clifford gates on a product state.
 
-    Strings of a sum that flip the same qubits are made together where that takes fewer two-qubit gates (a qubit
-    excitation from one spin orbital to another takes 2, one of two electrons 13; so do fermionic ones, Z letters apart);
-    so are two of XX, YY and ZZ on one pair of qubits. Every other string has a ladder of its own.
+    Strings of a sum that flip the same qubits are made together where that takes fewer two-qubit gates: a qubit
+    excitation of one electron takes 2, of two electrons 13. So are two of XX, YY and ZZ on one pair of qubits. Every
+    other string has a ladder of its own.
 
     Args:
         ansatz: Rotations whose generators are a `PauliSum` or a `Clifford`.

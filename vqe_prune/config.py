@@ -26,7 +26,10 @@ FEWEST_SHOTS = 1000
 DEVICES = (*CALIBRATIONS, "google")
 MOST_TWIRLS = 1000
 MITIGATIONS = ("post_selection", "readout", "reference", "zne")
-ENCODINGS = ("auto", "jordan_wigner")
+ENCODINGS = (
+    "auto", "jordan_wigner", "parity", "bravyi_kitaev", "partial_pairs",
+    "tapered_jordan_wigner", "tapered_parity", "tapered_bravyi_kitaev",
+)  # fmt: skip
 TREATMENTS = ("fixed", "absorb", "optimise")
 METHODS = ("adam", "l-bfgs")
 ENTANGLERS = ("cz", "cx", "zz", "xx", "yy", "xy", "heisenberg")

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from vqe_prune.ansatz.rotation import Ansatz, Excitation
 from vqe_prune.circuit import operator_sign
 from vqe_prune.gates import Gate, append_known, merge_controlled
-from vqe_prune.multiplexed import Multiplexed, bits, circuits_of, combined, shorten
+from vqe_prune.multiplexed import Multiplexed, bits, circuits_of, combined
 from vqe_prune.paulis import PauliString, QubitHamiltonian, qubit_hamiltonian_of
 from vqe_prune.symmetry import kernel_gf2
 

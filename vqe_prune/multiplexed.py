@@ -1,16 +1,14 @@
 """Circuits of sums of Pauli strings that flip the same qubits: one rotation whose angle other qubits choose.
 
-Excitations in every encoding that is linear in the occupations are such sums. CX from one flipped qubit, the target, to
-the others leave it alone to turn, about X or Y with Z letters on other qubits. The 2^r strings of an excitation have all
-products of r Z words; a walk in Gray code order through them takes one CZ a string.
+Excitations in every encoding that is linear in the occupations are such sums. CX from one flipped qubit, the target,
+to the others leave it alone to turn, about X or Y with Z letters on other qubits. The 2^r strings of an excitation have
+all products of r Z words; a walk in Gray code order through them takes one CZ a string.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
-
-import numpy as np
 
 from vqe_prune.gates import HALF_PI, Gate, inverse_gates
 from vqe_prune.paulis import PauliString

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vqe_prune.circuit import count_resources
-from vqe_prune.encoding import Encoding, encode
+from vqe_prune.encoding import CHECK_WORTH, Encoding, encode
 from vqe_prune.errors import InputError
 from vqe_prune.hardware import DeviceRunner, open_processor
 from vqe_prune.hardware.processors import GOOGLE
@@ -88,8 +88,8 @@ def measure_on_device(
     rows = []
     for stage in dict.fromkeys((pruning.stages[0], pruning.final)):
         problem = pruning.problem_of(stage)
-        encoded = encode(problem, stage.ansatz, stage.optimum.angles, encoding)
-        small = encode(problem, stage.ansatz, np.full(stage.ansatz.n_parameters, REFERENCE_ANGLE), encoding)
+        encoded = encode(problem, stage.ansatz, stage.optimum.angles, encoding, check_worth=CHECK_WORTH)
+        small = encode(problem, stage.ansatz, np.full(stage.ansatz.n_parameters, REFERENCE_ANGLE), encoded.name)
         row = _row(stage, encoded, chosen)
         rows.append(row)
         refusal = _refusal(encoded, row["n_two_qubit_gates"], chosen)

@@ -47,27 +47,30 @@ class StageCircuit(NamedTuple):
 
     Attributes:
         gates: Its gates.
-        pairs: The encoding where each qubit holds an orbital's pair; None where qubit k is spin orbital k, or qubit k.
+        encoding: What each qubit holds; None for a problem of qubits, where qubit k is qubit k.
+        spread: Whether the gates are on qubit k for spin orbital k, those without a gate included.
 
     """
 
     gates: list[Gate]
-    pairs: Encoding | None = None
+    encoding: Encoding | None = None
+    spread: bool = False
 
 
 def circuit_of(problem: AnyProblem, stage: Stage, encoding: str = "auto") -> StageCircuit:
     """Return the circuit of a stage, of electrons in the encoding asked for.
 
     Args:
-        problem: What was solved; for the Hamiltonian of pairs in the orbitals of the stage.
+        problem: What was solved, in the orbitals of the stage.
         stage: The ansatz and its angles.
         encoding: One of `vqe_prune.encoding.ENCODINGS`.
 
     """
     if isinstance(problem, Problem):
         found = encode(problem, stage.ansatz, stage.optimum.angles, encoding)
-        if found.name == "pairs":
-            return StageCircuit(list(found.gates), found)
+        if found.name == "jordan_wigner":  # as the exact engine counts them, which qsim is compared with
+            return StageCircuit(found.on_spin_orbitals(), found, spread=True)
+        return StageCircuit(list(found.gates), found)
     return StageCircuit(problem_gates(problem, stage.ansatz, stage.optimum.angles))
 
 
@@ -87,8 +90,9 @@ def stage_row(problem: AnyProblem, stage: Stage, encoding: str = "auto") -> dict
         "error_to_exact": None if exact is None else stage.optimum.value - exact,
         **observe(problem, stage.ansatz, stage.optimum.angles).as_row(),
     }
-    if circuit.pairs is not None:
-        row["pairs"] = list(circuit.pairs.wires)
+    if circuit.encoding is not None:
+        row["encoding"] = circuit.encoding.name
+        row["wires"] = " ".join(circuit.encoding.wires)
     if stage.scores is not None:
         row["scores"] = dict(stage.scores)
     if stage.orbitals is not None:
@@ -178,10 +182,10 @@ def check_on_qsim(
 
     if isinstance(problem, QubitProblem):
         energy, leaked = qsim_qubit_energy(gates, problem.hamiltonian), 0.0
-    elif circuit.pairs is not None:
-        energy, leaked = qsim_qubit_energy(gates, circuit.pairs.hamiltonian), 0.0
-    else:
+    elif circuit.spread or circuit.encoding is None:
         energy, leaked = qsim_energy(gates, sector_hamiltonian(problem), problem.reference_occupied)
+    else:
+        energy, leaked = qsim_qubit_energy(gates, circuit.encoding.hamiltonian), 0.0
     difference = energy - stage.optimum.value
     complaint = ""
     scale = max(1.0, 0.1 * problem.hamiltonian.norm_bound) if isinstance(problem, QubitProblem) else 1.0

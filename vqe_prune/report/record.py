@@ -37,7 +37,7 @@ STAGE_KEYS = (
 OBSERVABLE_KEYS = ("n_electrons_mean", "n_electrons_variance", "spin_z", "spin_z_variance", "spin_squared")
 """Of a stage's state; None where they mean nothing for the problem, absent in older records."""
 
-OPTIONAL_STAGE_KEYS = {"scores", "training", "orbitals", "pairs", *OBSERVABLE_KEYS}
+OPTIONAL_STAGE_KEYS = {"scores", "training", "orbitals", "encoding", "wires", *OBSERVABLE_KEYS}
 
 MEASUREMENT_KEYS = {
     "stage", "encoding", "n_qubits", "n_two_qubit_gates", "noiseless_energy", "expected_error", "qubits", "estimates",
@@ -94,8 +94,8 @@ class Record:
         stages: First the ansatz as built, last the pruned and re-optimised one; keys STAGE_KEYS and OBSERVABLE_KEYS,
             and where there is something to say "scores" (any of SCORE_KEYS; a dimension is a lower bound where its
             "whole" is false), "training" (TRAINING_KEYS; the curve holds error quartiles over seeds at its steps),
-            "orbitals" (the matrix of the orbitals that the ansatz acts in where these are not the problem's), "pairs"
-            (the names of the qubits of a circuit that holds an orbital's pair on each).
+            "orbitals" (the matrix of the orbitals that the ansatz acts in where these are not the problem's), for
+            electrons "encoding" (its name) and "wires" (what each qubit of the circuit holds, a text).
         plan: One entry a rotation of the ansatz as built; keys PLAN_KEYS.
         certificate: predicted_increase, measured_increase, bound; with the rule ``lie`` also merge, a mapping of
             MERGE_KEYS.
@@ -256,8 +256,8 @@ def _check_rows(content: Mapping[str, Any], file: Path) -> None:
             raise InputError(f"{file}: a stage must have a name and numbers")
         if "orbitals" in stage and not _is_square(stage["orbitals"]):
             raise InputError(f"{file}: a stage's orbitals must be a square matrix of numbers")
-        if "pairs" in stage and not _is_list_of(stage["pairs"], str):
-            raise InputError(f"{file}: a stage's pairs must be a list of texts")
+        if not all(isinstance(stage.get(name, ""), str) for name in ("encoding", "wires")):
+            raise InputError(f"{file}: encoding and wires of a stage must be texts")
         if not all(_is_number(stage.get(name), optional=True) for name in OBSERVABLE_KEYS):
             raise InputError(f"{file}: {', '.join(OBSERVABLE_KEYS)} of a stage must be numbers or null")
         if "scores" in stage and not _are_scores(stage["scores"]):
