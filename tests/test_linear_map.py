@@ -28,7 +28,7 @@ from vqe_prune.gates import (
     to_cirq,
 )
 from vqe_prune.linear_map import parity_rows
-from vqe_prune.multiplexed import circuits_of, multiplexed_of
+from vqe_prune.multiplexed import Multiplexed, circuits_of, multiplexed_of
 from vqe_prune.objective import energy_of
 from vqe_prune.paulis import PauliSum
 
@@ -241,6 +241,42 @@ def test_any_strings_that_flip_the_same_qubits_are_one_walk(seed: int) -> None:
     for gates in circuits_of(rotation):
         assert np.abs(unitary(gates, n) - exact).max() < 1e-10
         assert np.abs(unitary(merge_controlled(gates), n) - exact).max() < 1e-10
+
+
+def acted(gates: list[Gate], state: np.ndarray, n: int) -> np.ndarray:
+    simulator, order = cirq.Simulator(dtype=np.complex128), cirq.LineQubit.range(n)
+    return simulator.simulate(to_cirq(gates), qubit_order=order, initial_state=state).final_state_vector
+
+
+@pytest.mark.parametrize("seed", [1, 2, 4, 10, 14, 69])
+def test_known_parities_shorten_a_walk_and_keep_it(seed: int) -> None:
+    """Long words that known parities of either sign shorten, on all states that have these parities."""
+    rng = np.random.default_rng(seed)
+    n, flips, both = 8, 0b11, 0b11
+    known: list[tuple[int, int]] = []
+    while len(known) < 2:
+        mask = int(rng.integers(1, 1 << n))
+        if (mask & flips).bit_count() % 2 == 0:  # else the rotation would change it
+            known.append((mask, int(rng.integers(2))))
+    directions: list[int] = []
+    while len(directions) < 3:
+        word = int(rng.integers(1, 1 << n)) & ~1
+        word |= (word & both) >> 1
+        span = {0}
+        for each in (*directions, *(mask for mask, _ in known)):
+            span |= {other ^ each for other in span}
+        if not any((word ^ each) & ~1 == 0 for each in span):
+            directions.append(word)
+    rotation = Multiplexed(flips, "Y", 1, tuple(directions), tuple(rng.normal(size=8)))
+    right = np.ones(1 << n, dtype=bool)
+    for mask, value in known:
+        ones = [sum(index >> (n - 1 - q) & 1 for q in range(n) if mask >> q & 1) for index in range(1 << n)]
+        right &= np.array(ones) % 2 == value
+    start = right * (rng.normal(size=1 << n) + 1j * rng.normal(size=1 << n))
+    exact = acted(circuits_of(rotation)[0], start / np.linalg.norm(start), n)
+    for gates in circuits_of(rotation, known):
+        found = acted(gates, start / np.linalg.norm(start), n)
+        assert np.abs(found - exact).max() < 1e-12  # double precision, some twenty gates
 
 
 def test_sums_that_flip_different_qubits_are_not_one_walk() -> None:
