@@ -60,9 +60,10 @@ Prepares a ground state, prunes the ansatz and checks the result; the same comma
   training.threshold=     error that counts as success (1e-6)
   optimizer.gradient_tolerance=   hartree per radian (1e-7)
   optimizer.max_steps=    (2000)
-  encoding=               how spin orbitals become qubits: {encodings}; partial_pairs takes one
-                          qubit for an orbital where an ansatz only moves pairs, tapered_... leaves out all qubits
-                          that conserved parities fix, auto finds the fewest two-qubit gates (auto)
+  encoding=               {encodings}:
+                          partial_pairs has one qubit for an orbital in and out of which only pairs move,
+                          tapered_... leaves out qubits that conserved parities fix,
+                          auto finds the fewest two-qubit gates (auto)
   device=                 {devices}: measure the circuits there; virtual but for google
   device.project= device.processor=    ids of Google's service
   device.shots=           of all circuits of an ansatz together (100000)
@@ -142,13 +143,14 @@ def _choices() -> dict[str, str]:
         "methods": config.METHODS,
         "devices": config.DEVICES,
         "mitigations": config.MITIGATIONS,
-        "encodings": config.ENCODINGS,
         "treatments": config.TREATMENTS,
         "ensembles": ENSEMBLES,
         "distances": DISTANCES,
         "calibrations": CALIBRATIONS,
     }
-    return {"molecules": " ".join(molecule_names()), **{key: ", ".join(values) for key, values in names.items()}}
+    lines = ", ".join(config.ENCODINGS[:5]) + ",\n" + " " * 26 + ", ".join(config.ENCODINGS[5:])
+    joined = {key: ", ".join(values) for key, values in names.items()}
+    return {"molecules": " ".join(molecule_names()), "encodings": lines, **joined}
 
 
 if __name__ == "__main__":
