@@ -18,6 +18,7 @@ from vqe_prune.measurement_plan import REFERENCE_ANGLE, available_mitigations
 from vqe_prune.prune.calibration import load_calibration
 from vqe_prune.prune.pruning import Pruning
 from vqe_prune.prune.steps import Stage
+from vqe_prune.qubit_problem import QubitProblem
 from vqe_prune.settings import DeviceSettings
 
 if TYPE_CHECKING:
@@ -89,7 +90,8 @@ def measure_on_device(
     for stage in dict.fromkeys((pruning.stages[0], pruning.final)):
         problem = pruning.problem_of(stage)
         encoded = encode(problem, stage.ansatz, stage.optimum.angles, encoding, check_worth=CHECK_WORTH)
-        small = encode(problem, stage.ansatz, np.full(stage.ansatz.n_parameters, REFERENCE_ANGLE), encoded.name)
+        same = encoding if isinstance(problem, QubitProblem) else encoded.name
+        small = encode(problem, stage.ansatz, np.full(stage.ansatz.n_parameters, REFERENCE_ANGLE), same)
         row = _row(stage, encoded, chosen)
         rows.append(row)
         refusal = _refusal(encoded, row["n_two_qubit_gates"], chosen)
