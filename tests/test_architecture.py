@@ -9,9 +9,10 @@ import vqe_prune
 
 PACKAGE = Path(vqe_prune.__file__).parent
 ORDER = [
-    "errors", "units", "run_folder", "settings", "lie_settings", "molecule_input", "electrons", "chemistry",
+    "errors", "units", "run_folder", "settings", "lie_settings", "excitation_settings", "molecule_input",
+    "electrons", "chemistry",
     "engine.pauli_kernels", "paulis", "lattice", "models", "automorphism", "symmetry", "problem", "alignment",
-    "ansatz.rotation", "ansatz.ucc", "ansatz.layered", "ansatz.imported",
+    "ansatz.rotation", "ansatz.ucc", "ansatz.amplitudes", "ansatz.order", "starts", "ansatz.layered", "ansatz.imported",
     "engine.determinants", "engine.kernels", "engine.sector", "engine.statevector", "exact", "qubit_problem",
     "objective", "observables", "optimize", "continuation", "training", "orbitals",
     "score.curvature", "score.information", "score.space", "score.lie", "score.kernel", "score.summary",

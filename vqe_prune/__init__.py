@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from vqe_prune.ansatz.imported import ansatz_from_cirq, read_ansatz
     from vqe_prune.ansatz.layered import hamiltonian_variational, hardware_efficient, qaoa
     from vqe_prune.ansatz.rotation import Ansatz, Excitation, Rotation
-    from vqe_prune.ansatz.ucc import uccsd
+    from vqe_prune.ansatz.ucc import kupccgsd, puccd, uccd, uccgsd, uccsd
     from vqe_prune.automorphism import permutation_symmetries
     from vqe_prune.chemistry import Molecule
     from vqe_prune.circuit import ansatz_gates, count_resources, qubit_gates, to_cirq
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from vqe_prune.qubit_problem import QubitProblem, model_problem, molecular_qubit_problem, pauli_problem
     from vqe_prune.report import Record, read_record
     from vqe_prune.score.summary import AnsatzScores, score_ansatz
+    from vqe_prune.starts import starting_angles
     from vqe_prune.study import run
     from vqe_prune.symmetry import HamiltonianSymmetries, hamiltonian_symmetries
     from vqe_prune.training import Training, TrainingStudy, train
@@ -105,6 +106,7 @@ _HOMES = {
     "hardware_efficient": "ansatz.layered",
     "heisenberg": "models",
     "j1j2": "models",
+    "kupccgsd": "ansatz.ucc",
     "lattice_from_bonds": "lattice",
     "lattice_from_graph": "lattice",
     "lie_merge": "prune.lie",
@@ -124,6 +126,7 @@ _HOMES = {
     "problem_from_integrals": "problem",
     "prune_ansatz": "prune.pruning",
     "prune_family": "prune.family",
+    "puccd": "ansatz.ucc",
     "qaoa": "ansatz.layered",
     "qubit_gates": "circuit",
     "qubit_hamiltonian": "problem",
@@ -137,11 +140,14 @@ _HOMES = {
     "sampler_runner": "measure",
     "score_ansatz": "score.summary",
     "sector_hamiltonian": "objective",
+    "starting_angles": "starts",
     "symmetric_passes": "prune.eqntk",
     "taper": "problem",
     "to_cirq": "circuit",
     "train": "training",
     "transverse_field_ising": "models",
+    "uccd": "ansatz.ucc",
+    "uccgsd": "ansatz.ucc",
     "uccsd": "ansatz.ucc",
     "xxz": "models",
 }

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from vqe_prune import config
 from vqe_prune.errors import ConvergenceError, InputError
+from vqe_prune.excitation_settings import ORDERS, STARTS
 from vqe_prune.lie_settings import CALIBRATIONS, DISTANCES, ENSEMBLES
 from vqe_prune.molecule_input import molecule_names
 
@@ -49,6 +50,12 @@ Prepares a ground state, prunes the ansatz and checks the result; the same comma
   pruner.ensemble=        {ensembles}: states at which it compares gates (trajectory)
   ansatz=                 {ansatze} (uccsd; hardware_efficient for models),
                           or a .yaml file with a list of gates
+  ansatz.k=               layers of kupccgsd (2)
+  ansatz.singlet=         true lets alpha and beta electrons share parameters as in a singlet (false)
+  ansatz.order=           {orders}: which excitations act first
+  ansatz.start=           {starts}: first angles of excitations (zero)
+  ansatz.restarts=        further starts near it from random angles, the lowest end counts; with pruner=symmetry they
+                          keep the point group (0)
   ansatz.layers=          of layered ansätze (12; hva, qaoa 8)
   ansatz.blocks=          rotations of each layer of hardware_efficient: [x,z], also y
   ansatz.entangler=       {entanglers} (zz)
@@ -71,7 +78,7 @@ Prepares a ground state, prunes the ansatz and checks the result; the same comma
   device.noise_scale=     factor of a virtual device's error rates (1)
   device.twirls=          random frames of each circuit, which even out coherent errors; 0 for none (16)
   exact=                  false leaves out the exact energy (true)
-  seed=                   of the random rule, and the first of the random starts (0)
+  seed=                   of the random rule, and the first of the random starts and restarts (0)
   threads=                for large problems (all cores)
   output_dir=             folder of the results (outputs/NAME/DIGEST)
 
@@ -144,6 +151,8 @@ def _choices() -> dict[str, str]:
         "devices": config.DEVICES,
         "mitigations": config.MITIGATIONS,
         "treatments": config.TREATMENTS,
+        "orders": ORDERS,
+        "starts": STARTS,
         "ensembles": ENSEMBLES,
         "distances": DISTANCES,
         "calibrations": CALIBRATIONS,

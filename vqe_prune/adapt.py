@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqe_prune.ansatz.rotation import Ansatz, Excitation, Generator, Rotation
-from vqe_prune.ansatz.ucc import uccsd
+from vqe_prune.ansatz.ucc import uccgsd, uccsd
 from vqe_prune.circuit import count_resources, problem_gates
 from vqe_prune.electrons import irrep_product
 from vqe_prune.errors import InputError
@@ -49,26 +49,9 @@ def fermionic_pool(problem: Problem, *, generalised: bool = False) -> tuple[Exci
         Singles, alpha-beta doubles, same-spin doubles; LiH in a minimal basis has 34, generalised 156.
 
     """
-    excitations = uccsd(problem.n_orbitals, *problem.n_electrons).excitations
-    if generalised:
-        excitations = _all_pairs(problem.n_orbitals)
+    ansatz = uccgsd(problem.n_orbitals) if generalised else uccsd(problem.n_orbitals, *problem.n_electrons)
     irreps = problem.electrons.irreps
-    return tuple(e for e in excitations if irrep_product(irreps[np.array(e.spin_orbitals) // 2]) == 0)
-
-
-def _all_pairs(n_orbitals: int) -> list[Excitation]:
-    alpha, beta = (
-        [Excitation((2 * q + spin,), (2 * p + spin,)) for p, q in combinations(range(n_orbitals), 2)] for spin in (0, 1)
-    )
-    mixed = []
-    for (i, a), (j, b) in product(*([(*e.annihilated, *e.created) for e in spin] for spin in (alpha, beta))):
-        mixed += [Excitation((a, b), (i, j)), Excitation((a, j), (i, b))]
-    same = []
-    for four in combinations(range(n_orbitals), 4):
-        for spin in (0, 1):
-            p, q, r, s = (2 * orbital + spin for orbital in four)
-            same += [Excitation((r, s), (p, q)), Excitation((q, s), (p, r)), Excitation((q, r), (p, s))]
-    return [*alpha, *beta, *mixed, *same]
+    return tuple(e for e in ansatz.excitations if irrep_product(irreps[np.array(e.spin_orbitals) // 2]) == 0)
 
 
 def qubit_pool(problem: Problem, *, generalised: bool = False) -> tuple[PauliSum, ...]:

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from vqe_prune.errors import InputError, first_line, near_misses, shortened
+from vqe_prune.excitation_settings import check_excitations, fill_excitation_defaults
 from vqe_prune.lie_settings import CALIBRATIONS, check_lie
 from vqe_prune.molecule_input import molecule_names, molecule_source
-from vqe_prune.settings import NOT_IN_DIGEST, MoleculeSettings, Settings, digest
+from vqe_prune.settings import NOT_IN_DIGEST, OF_ELECTRONS, MoleculeSettings, Settings, digest
 
-ANSATZE = ("uccsd", "hardware_efficient", "hva", "qaoa")
+ANSATZE = (*OF_ELECTRONS, "hardware_efficient", "hva", "qaoa")
 RULES = ("symmetry", "eqntk", "lie", "curvature", "magnitude", "random", "fisher")
 REFERENCES = ("exact", "full")
 FEWEST_SHOTS = 1000
@@ -239,6 +240,7 @@ def _fill_defaults(settings: Settings) -> None:
         ansatz.blocks = ["x", "z"] if ansatz.blocks is None else ansatz.blocks
         ansatz.entangler = ansatz.entangler or "zz"
         ansatz.connectivity = ansatz.connectivity or "circular"
+    fill_excitation_defaults(ansatz)
     if not rules:
         settings.pruner.rules = ["eqntk"] if settings.on_qubits else ["symmetry", "curvature"]
     elif rules[0] == WITH_SYMMETRY:
@@ -266,13 +268,11 @@ def _check(settings: Settings, given: set[str]) -> None:
     if settings.encoding not in ENCODINGS:
         raise InputError(f"unknown encoding={settings.encoding}{near_misses(settings.encoding, ENCODINGS)}")
     if "encoding" in given and _on_qubits(settings):
-        raise InputError(f"encoding={settings.encoding} is for ansatz=uccsd, which acts on electrons; leave it out")
+        raise InputError(f"encoding={settings.encoding} is for ansätze of electrons such as uccsd; leave it out")
     if pruner.orbitals not in TREATMENTS:
         raise InputError(f"unknown pruner.orbitals={pruner.orbitals}{near_misses(pruner.orbitals, TREATMENTS)}")
     if pruner.orbitals != "fixed" and _on_qubits(settings):
-        raise InputError(
-            f"pruner.orbitals={pruner.orbitals} is for ansatz=uccsd, which acts on electrons; leave it out"
-        )
+        raise InputError(f"pruner.orbitals={pruner.orbitals} is for ansatz=uccsd and others of electrons; leave it out")
     if pruner.orbitals == "absorb" and rules == ["symmetry"]:
         raise InputError("pruner.orbitals=absorb has no effect with pruner=symmetry; add a rule: [symmetry,curvature]")
     check_lie(pruner, given, rules)
@@ -362,7 +362,7 @@ def _check_device(settings: Settings, given: set[str]) -> None:
 
 
 def _on_qubits(settings: Settings) -> bool:
-    return (settings.ansatz.name or _default_ansatz(settings)) != "uccsd"
+    return (settings.ansatz.name or _default_ansatz(settings)) not in OF_ELECTRONS
 
 
 def _check_ansatz(settings: Settings, given: set[str]) -> None:
@@ -371,8 +371,9 @@ def _check_ansatz(settings: Settings, given: set[str]) -> None:
     if name not in ANSATZE and not is_file:
         hint = near_misses(name, ANSATZE)
         raise InputError(f"unknown ansatz {name!r}{hint}")
-    if name == "uccsd" and settings.model.name is not None:
-        raise InputError(f"ansatz=uccsd needs a molecule, but model={settings.model.name} is set; try ansatz=hva")
+    if name in OF_ELECTRONS and settings.model.name is not None:
+        raise InputError(f"ansatz={name} needs a molecule, but model={settings.model.name} is set; try ansatz=hva")
+    check_excitations(settings.ansatz, name, given)
     belonging = {"layers": LAYERED, "blocks": LAYERED.keys() - {"hva", "qaoa"}}
     for key in ("layers", "blocks", "entangler", "connectivity"):
         if f"ansatz.{key}" in given and name not in belonging.get(key, belonging["blocks"]):
@@ -391,7 +392,7 @@ def _check_ansatz(settings: Settings, given: set[str]) -> None:
         )
     trained = sorted(key for key in given if key.startswith("training."))
     if trained and not _on_qubits(settings):
-        raise InputError(f"{trained[0]} has no effect with ansatz=uccsd, which starts from zero angles; leave it out")
+        raise InputError(f"{trained[0]} has no effect with ansatz={name}; see ansatz.start and ansatz.restarts")
     if settings.training.method not in METHODS:
         method = settings.training.method
         raise InputError(f"unknown training.method={method}{near_misses(method, METHODS)}")

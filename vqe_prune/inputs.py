@@ -8,10 +8,12 @@ from pathlib import Path
 from vqe_prune import config
 from vqe_prune.ansatz.imported import read_ansatz
 from vqe_prune.ansatz.layered import connected_pairs, hamiltonian_variational, hardware_efficient, qaoa
+from vqe_prune.ansatz.order import ordered
 from vqe_prune.ansatz.rotation import Ansatz
-from vqe_prune.ansatz.ucc import uccsd
+from vqe_prune.ansatz.ucc import kupccgsd, puccd, uccd, uccgsd, uccsd
 from vqe_prune.chemistry import Molecule
 from vqe_prune.errors import InputError
+from vqe_prune.excitation_settings import USUAL_K, USUAL_ORDERS
 from vqe_prune.lattice import Lattice, build_lattice, read_lattice
 from vqe_prune.models import MODELS, SpinModel, read_pauli_sum
 from vqe_prune.molecule_input import read_geometry
@@ -129,13 +131,7 @@ def _announce(name: str, n_qubits: int, exact: bool, say: Callable[[str], None])
 def _ansatz(settings: Settings, problem: Problem | QubitProblem) -> Ansatz:
     chosen = settings.ansatz
     if isinstance(problem, Problem):
-        ansatz = uccsd(problem.n_orbitals, *problem.n_electrons)
-        if not ansatz.rotations:
-            raise InputError(
-                f"{problem.name} in {settings.molecule.basis} has no excitation: nothing is left to correlate; "
-                f"try a larger molecule.basis or molecule.active_space"
-            )
-        return ansatz
+        return _of_electrons(settings, problem)
     name, layers, n_qubits = chosen.name or "", chosen.layers or 1, problem.n_qubits
     if name == "hva":
         return hamiltonian_variational(
@@ -156,3 +152,23 @@ def _ansatz(settings: Settings, problem: Problem | QubitProblem) -> Ansatz:
         pairs=pairs,
         backwards=set(problem.reference) <= {"+", "-"},  # turning these about X only gives a phase
     )
+
+
+def _of_electrons(settings: Settings, problem: Problem) -> Ansatz:
+    chosen, (n_alpha, n_beta), n = settings.ansatz, problem.n_electrons, problem.n_orbitals
+    builders = {
+        "uccsd": lambda: uccsd(n, n_alpha, n_beta, singlet=chosen.singlet),
+        "uccd": lambda: uccd(n, n_alpha, n_beta, singlet=chosen.singlet),
+        "puccd": lambda: puccd(n, n_alpha, n_beta),
+        "uccgsd": lambda: uccgsd(n),
+        "kupccgsd": lambda: kupccgsd(n, chosen.k or USUAL_K, singlet=chosen.singlet),
+    }
+    name = chosen.name or "uccsd"
+    ansatz = builders[name]()
+    if not ansatz.rotations:
+        raise InputError(
+            f"{problem.name} in {settings.molecule.basis} has no excitation: nothing is left to correlate by "
+            f"ansatz={name}; try a larger molecule.basis or molecule.active_space"
+        )
+    usual = (None, USUAL_ORDERS.get(name))
+    return ansatz if chosen.order in usual else ordered(ansatz, chosen.order or "", problem.electrons)

@@ -52,6 +52,11 @@ class AnsatzSettings:
     blocks: list[str] | None = None
     entangler: str | None = None
     connectivity: str | None = None
+    k: int | None = None
+    singlet: bool = False
+    order: str | None = None
+    start: str = "zero"
+    restarts: int = 0
 
 
 @dataclass
@@ -106,6 +111,10 @@ class DeviceSettings:
     twirls: int = 16
 
 
+OF_ELECTRONS = ("uccsd", "uccd", "puccd", "uccgsd", "kupccgsd")
+"""Ansätze of excitations; all others act on qubits."""
+
+
 @dataclass
 class Settings:
     """Everything a study depends on."""
@@ -127,7 +136,7 @@ class Settings:
     @property
     def on_qubits(self) -> bool:
         """Whether the ansatz acts on qubits, not on electrons."""
-        return self.ansatz.name != "uccsd"
+        return self.ansatz.name not in OF_ELECTRONS
 
 
 NOT_IN_DIGEST = ("output_dir", "threads")

@@ -10,6 +10,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vqe_prune import config, report
 from vqe_prune.ansatz.rotation import Ansatz
 from vqe_prune.engine.kernels import compiled_before
@@ -39,6 +42,7 @@ from vqe_prune.results import (
 from vqe_prune.run_folder import Trace, check_writable, locked
 from vqe_prune.score.identifiers import Weights
 from vqe_prune.settings import Settings, digest
+from vqe_prune.starts import starting_angles
 from vqe_prune.training import Training
 
 LONG_QSIM_QUBITS = 20
@@ -170,6 +174,7 @@ def _prune(
         limits=limits,
         lie=_lie_options(settings),
         training=_training(settings),
+        starts=_starts(settings, problem, ansatz),
         orbitals=settings.pruner.orbitals,
         seed=settings.seed,
         gradient_tolerance=settings.optimizer.gradient_tolerance,
@@ -177,6 +182,14 @@ def _prune(
         threads=threads,
         journal=journal,
     )
+
+
+def _starts(settings: Settings, problem: Problem | QubitProblem, ansatz: Ansatz) -> tuple[NDArray[np.float64], ...]:
+    """First angles of an ansatz of excitations; ansätze on qubits are trained."""
+    if isinstance(problem, QubitProblem):
+        return ()
+    chosen, keep = settings.ansatz, "symmetry" in settings.pruner.rules
+    return starting_angles(problem, ansatz, chosen.start, restarts=chosen.restarts, seed=settings.seed, keep_irrep=keep)
 
 
 def _training(settings: Settings) -> Training:

@@ -16,6 +16,9 @@ from vqe_prune.prune.merge_certificate import LieCertificate
 from vqe_prune.qubit_problem import QubitProblem
 from vqe_prune.units import HARTREE, error_unit
 
+ANOTHER_MINIMUM = 1e-7
+"""Energies of optima that differ by more are of different minima."""
+
 TURNED = 1e-8
 """An orbital that overlaps less with the one of its number in the mean field has turned: by more than 1e-4 radian."""
 
@@ -51,6 +54,24 @@ def orbital_notes(pairs: Sequence[tuple[int, int]], orbitals: NDArray[np.float64
     return [
         f"orbitals were {how}: the circuit acts in orbitals of which {turned} are not those of the mean field; its "
         f"Hamiltonian is in hamiltonian.fcidump, rotated classically at no cost for the processor"
+    ]
+
+
+def start_notes(values: Sequence[float], unit: str) -> list[str]:
+    """Say in words how far several starts ended apart.
+
+    Args:
+        values: Energy of the optimum of each start, the one that is not random first.
+        unit: Of the energies.
+
+    """
+    factor, name = error_unit(unit)
+    gain = values[0] - min(values)
+    if gain < ANOTHER_MINIMUM:
+        return [] if len(values) == 1 else [f"none of {len(values) - 1} restarts ends lower than the first start"]
+    return [
+        f"the best of {len(values) - 1} restarts ends {factor * gain:.4f} {name} lower than the first start; "
+        f"look at its <S^2>: a lower energy of broken symmetry is not a better state of the same spin"
     ]
 
 

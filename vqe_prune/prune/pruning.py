@@ -23,7 +23,7 @@ from vqe_prune.prune.eqntk import symmetric_passes
 from vqe_prune.prune.journal import Journal
 from vqe_prune.prune.lie import LieMerge, LieOptions
 from vqe_prune.prune.limits import Limits, rounding_of
-from vqe_prune.prune.notes import orbital_notes, training_notes
+from vqe_prune.prune.notes import orbital_notes, start_notes, training_notes
 from vqe_prune.prune.plan import Action, Decision, PrunePlan, chain
 from vqe_prune.prune.steps import RANKINGS, Stage, Step, Work
 from vqe_prune.qubit_problem import QubitProblem
@@ -31,6 +31,9 @@ from vqe_prune.training import Training
 from vqe_prune.units import HARTREE, error_unit
 
 Vector = NDArray[np.float64]
+
+SAME_ENERGY = 8
+"""Decimals to which optima of several starts are compared: they are accurate to 1e-10."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -96,6 +99,7 @@ def prune_ansatz(
     limits: Limits | None = None,
     lie: LieOptions | None = None,
     training: Training | None = None,
+    starts: Sequence[Vector] = (),
     orbitals: str = "fixed",
     seed: int = 0,
     gradient_tolerance: float = 1e-7,
@@ -113,6 +117,8 @@ def prune_ansatz(
         limits: How far to prune, default an error of 1.5e-3 (hartree or the problem's unit) to the exact energy.
         lie: How the rule ``lie`` compares gates; where it has no limit of its own it goes as far as `limits` allows.
         training: How angles of qubit ansätze are found from random starts.
+        starts: First angles of an ansatz of excitations, radian, (n_parameters,) each, default zero angles; the lowest
+            optimum counts (`vqe_prune.starts.starting_angles`).
         orbitals: ``fixed``; ``absorb``, which takes rotations of orbitals at the end of the circuit into the
             Hamiltonian, exactly; ``optimise``, which also lets orbitals of one irrep follow all angles after the
             symmetry rule. For excitations only.
@@ -135,6 +141,7 @@ def prune_ansatz(
     rules = list((("eqntk",) if on_qubits else ("symmetry", "curvature")) if rules is None else rules)
     _check_rules(rules, on_qubits)
     check_ansatz(problem, ansatz)
+    _check_starts(starts, ansatz, on_qubits)
     pairs = free_pairs(problem, orbitals)
     passes = None
     if isinstance(problem, QubitProblem) and rules[:1] == ["eqntk"]:
@@ -153,7 +160,11 @@ def prune_ansatz(
         scores="eqntk" in rules,
         passes=passes,
     )
-    stages = [work.train("full", ansatz) if on_qubits else work.optimise("full", ansatz, np.zeros(ansatz.n_parameters))]
+    if on_qubits:
+        found = [work.train("full", ansatz)]
+    else:
+        found = work.optimise_from("full", ansatz, starts or [np.zeros(ansatz.n_parameters)])
+    stages = [min(found, key=lambda stage: round(stage.optimum.value, SAME_ENERGY))]  # of equal ones the first
     steps: list[Step] = []
     for rule in steps_of(rules, orbitals):
         here = work.in_orbitals_of(stages[-1], () if rule == "symmetry" else pairs)
@@ -163,6 +174,7 @@ def prune_ansatz(
     notes = [*problem.warnings, *(note for step in steps for note in step.notes)]
     _check_variational(problem, stages)
     notes += orbital_notes(pairs, stages[-1].orbitals)
+    notes += start_notes([stage.optimum.value for stage in found], problem.unit)
     notes += training_notes(problem, [(stage.name, stage.optimum, stage.training) for stage in stages])
     return Pruning(
         problem=problem,
@@ -183,6 +195,13 @@ def _check_rules(rules: Sequence[str], on_qubits: bool) -> None:
         raise InputError(f"the rule {unknown[0]} is for {there}; here use {here}")
     if unknown:
         raise InputError(f"unknown rule {unknown[0]!r}; available: {', '.join(known)}")
+
+
+def _check_starts(starts: Sequence[Vector], ansatz: Ansatz, on_qubits: bool) -> None:
+    if starts and on_qubits:
+        raise InputError("starts have no effect on an ansatz on qubits, which is trained; leave them out")
+    if any(np.shape(start) != (ansatz.n_parameters,) for start in starts):
+        raise InputError(f"each of starts must hold {ansatz.n_parameters} angles, as the ansatz has parameters")
 
 
 def _keep_all(ansatz: Ansatz) -> PrunePlan:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -334,6 +334,13 @@ class Work:
         self.journal.note(name, noted)
         stage = self.optimise(name, ansatz, folded_angles(ansatz, study.best.angles))
         return Stage(name=name, ansatz=ansatz, optimum=stage.optimum, **noted)
+
+    def optimise_from(self, name: str, ansatz: Ansatz, starts: Sequence[Vector]) -> list[Stage]:
+        """Return the stage of each start; where there are several, progress and the journal number them."""
+        if len(starts) == 1:
+            return [self.optimise(name, ansatz, starts[0])]
+        found = [self.optimise(f"{name}, start {k}", ansatz, start) for k, start in enumerate(starts, start=1)]
+        return [replace(stage, name=name) for stage in found]
 
     def optimise(self, name: str, ansatz: Ansatz, start: Vector) -> Stage:
         """Return a stage's optimum, from the journal where it was reached before."""
