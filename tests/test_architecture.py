@@ -10,7 +10,7 @@ import vqe_prune
 PACKAGE = Path(vqe_prune.__file__).parent
 ORDER = [
     "errors", "units", "run_folder", "settings", "lie_settings", "excitation_settings", "molecule_input",
-    "electrons", "chemistry",
+    "dipole", "electrons", "chemistry",
     "engine.pauli_kernels", "paulis", "lattice", "models", "automorphism", "symmetry", "problem", "alignment",
     "ansatz.rotation", "ansatz.ucc", "ansatz.amplitudes", "ansatz.order", "starts", "ansatz.layered", "ansatz.imported",
     "engine.determinants", "engine.kernels", "engine.sector", "engine.statevector", "exact", "qubit_problem",
@@ -24,8 +24,8 @@ ORDER = [
     "prune.lie", "prune.notes", "prune.steps", "prune.pruning", "prune.family",
     "adapt", "engine.qsim",
     "hardware.placement", "hardware.twirling", "hardware.compilation", "hardware.virtual", "hardware.processors",
-    "hardware.jobs", "hardware.runner", "hardware",
-    "report.record", "report.table", "report.pictures", "report.score_pictures",
+    "hardware.jobs", "hardware.runner", "hardware", "report.record", "report.properties", "report.table",
+    "report.pictures", "report.score_pictures",
     "report.device_table", "report.summary",
     "report.page", "report", "journal",
     "config", "inputs", "results", "on_device", "study", "__main__",

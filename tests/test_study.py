@@ -19,7 +19,16 @@ from vqe_prune.__main__ import main
 from vqe_prune.report import read_record
 
 COMMAND = [sys.executable, "-m", "vqe_prune"]
-FILES = {".lock", "angles.npz", "circuit.json", "circuit.qasm", "record.json", "report.html", "trace.jsonl"}
+FILES = {
+    ".lock",
+    "angles.npz",
+    "circuit.json",
+    "circuit.qasm",
+    "density_matrices.npz",
+    "record.json",
+    "report.html",
+    "trace.jsonl",
+}
 
 
 def run(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess:

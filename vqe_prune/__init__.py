@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from vqe_prune.measure import Measurement, measure_energy, sampler_runner
     from vqe_prune.models import SpinModel, fermi_hubbard, heisenberg, j1j2, read_pauli_sum, transverse_field_ising, xxz
     from vqe_prune.objective import EnergyObjective, Objective, QubitEnergyObjective, sector_hamiltonian
-    from vqe_prune.observables import Observables, observe
+    from vqe_prune.observables import Observables, Properties, density_matrices, observe, properties_of
     from vqe_prune.optimize import Optimum, minimize
     from vqe_prune.paulis import Clifford, PauliSum, QubitHamiltonian, qubit_hamiltonian_of
     from vqe_prune.problem import (
@@ -78,6 +78,7 @@ _HOMES = {
     "Optimum": "optimize",
     "PauliSum": "paulis",
     "Problem": "problem",
+    "Properties": "observables",
     "PrunePlan": "prune.plan",
     "PrunedAdapt": "adapt",
     "Pruning": "prune.pruning",
@@ -97,6 +98,7 @@ _HOMES = {
     "build_lattice": "lattice",
     "chain": "lattice",
     "count_resources": "circuit",
+    "density_matrices": "observables",
     "encode": "encoding",
     "fermi_hubbard": "models",
     "fermionic_pool": "adapt",
@@ -126,6 +128,7 @@ _HOMES = {
     "problem_from_integrals": "problem",
     "prune_ansatz": "prune.pruning",
     "prune_family": "prune.family",
+    "properties_of": "observables",
     "puccd": "ansatz.ucc",
     "qaoa": "ansatz.layered",
     "qubit_gates": "circuit",

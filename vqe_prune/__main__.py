@@ -48,8 +48,8 @@ Prepares a ground state, prunes the ansatz and checks the result; the same comma
   pruner.condense=        true trains first towards fewer distinct angles (false)
   pruner.weights=         [algebra,fubini,fisher] of its geometric distances ([1,1,0.1])
   pruner.ensemble=        {ensembles}: states at which it compares gates (trajectory)
-  ansatz=                 {ansatze} (uccsd; hardware_efficient for models),
-                          or a .yaml file with a list of gates
+  ansatz=                 {ansatze}
+                          (uccsd; hardware_efficient for models), or a .yaml file with a list of gates
   ansatz.k=               layers of kupccgsd (2)
   ansatz.singlet=         true lets alpha and beta electrons share parameters as in a singlet (false)
   ansatz.order=           {orders}: which excitations act first

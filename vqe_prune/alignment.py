@@ -103,7 +103,8 @@ def _reordered(electrons: Electrons, order: NDArray[np.int64], signs: NDArray[np
     h = electrons.one_body[np.ix_(order, order)] * np.multiply.outer(signs, signs)
     pairs = np.multiply.outer(signs, signs)
     g = electrons.two_body[np.ix_(order, order, order, order)] * np.multiply.outer(pairs, pairs)
-    return replace(electrons, one_body=h, two_body=g, irreps=electrons.irreps[order])
+    dipole = None if electrons.dipole is None else electrons.dipole.turned(np.eye(len(order))[:, order] * signs)
+    return replace(electrons, one_body=h, two_body=g, irreps=electrons.irreps[order], dipole=dipole)
 
 
 def _matching_signs(before: Electrons, electrons: Electrons) -> NDArray[np.float64]:

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from vqe_prune.dipole import Dipole
 from vqe_prune.electrons import Electrons, irrep_product
 from vqe_prune.errors import ConvergenceError, InputError
 
@@ -167,6 +169,7 @@ def solve_mean_field(molecule: Molecule, memory_gib: float | None = None) -> Mea
         n_beta=n_beta,
         irreps=irreps.astype(np.int64),
         group=str(mol.groupname) if symmetric else "C1",
+        dipole=_dipole(mol, orbitals[:, :n_core], orbitals[:, n_core : n_core + n_active]),
     )
     if abs(electrons.reference_energy - energy) > 1e-7:  # hartree; a wrong core or orbital order costs 1e-2 and more
         raise ConvergenceError(
@@ -175,6 +178,15 @@ def solve_mean_field(molecule: Molecule, memory_gib: float | None = None) -> Mea
         )
     removed = sorted(set(range(len(order))) - set(active.tolist()))
     return MeanField(electrons=electrons, energy=float(energy), scf=method, removed=removed)
+
+
+def _dipole(mol: Any, core: Any, active: Any) -> Dipole:
+    """The dipole operator on the active orbitals; nuclei and doubly filled core orbitals are fixed."""
+    position = mol.intor_symmetric("int1e_r", comp=3)
+    nuclei = mol.atom_charges() @ mol.atom_coords()
+    return Dipole(
+        fixed=nuclei - 2.0 * np.einsum("xij,ik,jk->x", position, core, core), position=active.T @ position @ active
+    )
 
 
 def _converge(molecule: Molecule, mol: Any) -> tuple[Any, float]:
@@ -327,13 +339,14 @@ def correlated_energies(mean_field: MeanField) -> dict[str, float | None]:
     return {"mp2": mp2, "ccsd": float(coupled_cluster.e_tot) if coupled_cluster.converged else None}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class ExactState:
     """The lowest exact state with the given numbers of electrons.
 
     Attributes:
         energy: Energy in hartree.
         spin_squared: <S^2>.
+        density: <E_pq> of alpha and beta electrons together; shape (n_orbitals, n_orbitals).
         irrep: Product of its occupied orbitals' irreps; the reference may be in another one.
         reference_irrep_energy: Lowest energy in the reference's irrep, what a symmetric ansatz can reach.
 
@@ -341,6 +354,7 @@ class ExactState:
 
     energy: float
     spin_squared: float
+    density: NDArray[np.float64]
     irrep: int
     reference_irrep_energy: float
 
@@ -352,7 +366,7 @@ def exact_ground_state(electrons: Electrons) -> ExactState:
         ConvergenceError: Davidson's iteration does not converge.
 
     """
-    from pyscf.fci import direct_spin1_symm, spin_op
+    from pyscf.fci import direct_spin1, direct_spin1_symm, spin_op
 
     n, numbers = electrons.n_orbitals, (electrons.n_alpha, electrons.n_beta)
     reference = irrep_product(electrons.irreps[: electrons.n_alpha]) ^ irrep_product(
@@ -381,6 +395,7 @@ def exact_ground_state(electrons: Electrons) -> ExactState:
     return ExactState(
         energy=found[lowest][0],
         spin_squared=float(spin_squared),
+        density=np.asarray(direct_spin1.make_rdm1(np.asarray(found[lowest][1]), n, numbers)),
         irrep=lowest,
         reference_irrep_energy=found[reference][0],
     )

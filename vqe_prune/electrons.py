@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vqe_prune.dipole import Dipole
 from vqe_prune.errors import InputError
 
 FORBIDDEN = 1e-6
@@ -29,6 +30,7 @@ class Electrons:
         n_beta: Number of beta electrons, at most n_alpha.
         irreps: Irrep of each orbital in an Abelian group, products by exclusive or; shape (n_orbitals,).
         group: Point group of the molecule, C1 where it is not known.
+        dipole: The dipole operator in these orbitals, None where it is not known.
 
     Raises:
         InputError: Shapes or electron numbers do not fit, integrals are not finite or not symmetric.
@@ -42,6 +44,7 @@ class Electrons:
     n_beta: int
     irreps: NDArray[np.int64]
     group: str = "C1"
+    dipole: Dipole | None = None
 
     def __post_init__(self) -> None:
         h, g = np.array(self.one_body, dtype=float), np.array(self.two_body, dtype=float)

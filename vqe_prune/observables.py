@@ -1,4 +1,4 @@
-"""What a state should have beside a low energy: its number of electrons, S_z and S^2."""
+"""What a state has beside its energy: electron number, S_z and S^2; density matrices, dipole, natural occupations."""
 
 from __future__ import annotations
 
@@ -78,6 +78,99 @@ def observables_of(problem: Problem | QubitProblem, state: NDArray[Any]) -> Obse
     if not problem.symmetries.su2:
         return _observables(weights, None, total_z) if _conserves_total_z(problem) else Observables()
     return _observables(weights, None, total_z, _raised(state, [(q,) for q in range(n)]))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class DensityMatrices:
+    """Reduced density matrices of a real state, in the orbitals of its problem.
+
+    Attributes:
+        alpha: <a+_p a_q> of alpha electrons; shape (n_orbitals, n_orbitals).
+        beta: The same of beta electrons.
+        two_body: sum_st <a+_ps a+_rt a_st a_qs>, spins s and t, PySCF's order: E = constant + sum h_pq D_pq
+            + 1/2 sum (pq|rs) two_body_pqrs; None where not asked for. Shape (n_orbitals,) * 4.
+
+    """
+
+    alpha: NDArray[np.float64]
+    beta: NDArray[np.float64]
+    two_body: NDArray[np.float64] | None = None
+
+    @property
+    def one_body(self) -> NDArray[np.float64]:
+        """D_pq = <E_pq>, alpha and beta electrons together."""
+        return self.alpha + self.beta
+
+
+def density_matrices(
+    problem: Problem, ansatz: Ansatz, angles: NDArray[np.float64], *, two_body: bool = True
+) -> DensityMatrices:
+    """Return the one- and two-electron density matrices of the state that an ansatz prepares on a problem's reference.
+
+    Args:
+        problem: Of electrons; for a stage in orbitals of its own that of `Pruning.problem_of`.
+        ansatz: Excitation rotations.
+        angles: Radian; shape (n_parameters,).
+        two_body: Whether to compute the two-electron matrix: 5 seconds for 12 electrons in 12 orbitals.
+
+    """
+    state = energy_of(problem)(ansatz).engine.state(np.asarray(angles, dtype=np.float64))
+    return density_matrices_of(problem, state, two_body=two_body)
+
+
+def density_matrices_of(problem: Problem, state: NDArray[Any], *, two_body: bool = True) -> DensityMatrices:
+    """Return the density matrices of a state, shape (n_alpha_strings, n_beta_strings), by PySCF."""
+    from pyscf import lib
+    from pyscf.fci import direct_spin1
+
+    vector, n, numbers = np.ascontiguousarray(state), problem.n_orbitals, problem.n_electrons
+    with lib.with_omp_threads(1 if state.size < THREADED_DIMENSION else None):
+        if not two_body:
+            alpha, beta = direct_spin1.make_rdm1s(vector, n, numbers)
+            return DensityMatrices(alpha=alpha, beta=beta)
+        (alpha, beta), (same_alpha, mixed, same_beta) = direct_spin1.make_rdm12s(vector, n, numbers)
+    whole = same_alpha + mixed + mixed.transpose(2, 3, 0, 1) + same_beta
+    return DensityMatrices(alpha=alpha, beta=beta, two_body=whole)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Properties:
+    """What a chemist reads off a state.
+
+    Attributes:
+        dipole: <mu_x>, <mu_y>, <mu_z> in debye about the origin of the geometry, on which those of ions depend; None
+            where the dipole operator is not known.
+        natural_occupations: Eigenvalues of the one-electron density matrix, largest first: 2 and 0 in a closed-shell
+            determinant; of the active orbitals.
+
+    """
+
+    dipole: tuple[float, float, float] | None
+    natural_occupations: tuple[float, ...]
+
+    def as_row(self) -> dict[str, Any]:
+        """Return the values as a record holds them."""
+        dipole = None if self.dipole is None else list(self.dipole)
+        return {"dipole": dipole, "natural_occupations": list(self.natural_occupations)}
+
+
+def properties_of(problem: Problem, state: NDArray[Any], orbitals: NDArray[np.float64] | None = None) -> Properties:
+    """Return the properties of a normalised state.
+
+    Args:
+        problem: Of electrons.
+        state: Shape (n_alpha_strings, n_beta_strings), PySCF's order.
+        orbitals: The orbitals that the state is in, a column for each in terms of the problem's; None for its own.
+
+    """
+    density = density_matrices_of(problem, state, two_body=False).one_body
+    if orbitals is not None:
+        density = orbitals @ density @ orbitals.T
+    dipole = problem.electrons.dipole
+    return Properties(
+        dipole=None if dipole is None else dipole.moment(density),
+        natural_occupations=tuple(np.linalg.eigvalsh(density)[::-1].tolist()),
+    )
 
 
 def _in_sector(problem: Problem, state: NDArray[np.float64]) -> Observables:

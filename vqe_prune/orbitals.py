@@ -114,7 +114,9 @@ def rotated_electrons(electrons: Electrons, orbitals: Matrix) -> Electrons:
     if orbitals.shape != (n, n) or np.abs(orbitals.T @ orbitals - np.eye(n)).max() > UNITARY:
         raise ValueError(f"Argument `orbitals` must be an orthogonal matrix of {n} orbitals")
     two_body = ao2mo.restore(1, ao2mo.incore.full(ao2mo.restore(8, electrons.two_body, n), orbitals), n)
-    return replace(electrons, one_body=orbitals.T @ electrons.one_body @ orbitals, two_body=two_body)
+    one_body = orbitals.T @ electrons.one_body @ orbitals
+    dipole = None if electrons.dipole is None else electrons.dipole.turned(orbitals)
+    return replace(electrons, one_body=one_body, two_body=two_body, dipole=dipole)
 
 
 def in_orbitals(problem: Problem, orbitals: Matrix | None) -> Problem:

@@ -32,6 +32,8 @@ class Problem:
         symmetries: Signed permutations of spin orbitals that keep Hamiltonian and reference.
         energies: ``hf``, ``mp2``, ``ccsd`` and ``exact`` in hartree, None where not computed.
         molecule: What it was made from, None for a user's own integrals.
+        dipoles: Dipole moments in debye (x, y, z) of the reference (``hf``) and of the ground state (``exact``), where
+            they are known.
         warnings: What the user must know about this problem, in words.
 
     """
@@ -41,6 +43,7 @@ class Problem:
     symmetries: tuple[SignedPermutation, ...]
     energies: Mapping[str, float | None]
     molecule: Molecule | None = None
+    dipoles: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
     warnings: tuple[str, ...] = field(default=())
 
     @property
@@ -208,11 +211,11 @@ def _fitting_irreps(
 def _assemble(
     name: str, electrons: Electrons, energies: dict[str, float | None], exact: bool, molecule: Molecule | None
 ) -> Problem:
-    warnings = []
+    warnings, densities = [], {"hf": _reference_density(electrons)}
     energies["exact"] = None
     if exact:
         state = chemistry.exact_ground_state(electrons)
-        energies["exact"] = state.energy
+        energies["exact"], densities["exact"] = state.energy, state.density
         spin = (electrons.n_alpha - electrons.n_beta) / 2
         excess = state.reference_irrep_energy - state.energy
         if excess > 1e-6:  # hartree; far above the exact solver's 1e-9
@@ -232,8 +235,14 @@ def _assemble(
         symmetries=spin_orbital_symmetries(electrons),
         energies=energies,
         molecule=molecule,
+        dipoles={} if electrons.dipole is None else {k: electrons.dipole.moment(d) for k, d in densities.items()},
         warnings=tuple(warnings),
     )
+
+
+def _reference_density(electrons: Electrons) -> NDArray[np.float64]:
+    orbitals = np.arange(electrons.n_orbitals)
+    return np.diag((orbitals < electrons.n_alpha).astype(np.float64) + (orbitals < electrons.n_beta))
 
 
 def qubit_hamiltonian(problem: Problem) -> QubitOperator:

@@ -16,8 +16,8 @@ from vqe_prune import config, report
 from vqe_prune.ansatz.rotation import Excitation, Generator
 from vqe_prune.circuit import Gate, count_resources, problem_gates, write_circuit
 from vqe_prune.encoding import Encoding, encode
-from vqe_prune.objective import sector_hamiltonian
-from vqe_prune.observables import observe
+from vqe_prune.objective import energy_of, sector_hamiltonian
+from vqe_prune.observables import density_matrices, observables_of, properties_of
 from vqe_prune.paulis import Clifford
 from vqe_prune.problem import Problem, fcidump_text
 from vqe_prune.prune.limits import Limits, choose, reference_energy
@@ -36,6 +36,9 @@ QSIM_QUBITS = 28
 
 QSIM_WORK = 5e10
 """Most two-qubit gates times amplitudes that are checked on qsim: some 20 seconds on two cores."""
+
+MOST_DETERMINANTS = 100_000
+"""Largest sector whose two-electron density matrix is written: half a second; Python computes it for any."""
 
 PACKAGES = ("vqe-prune", "pyscf", "numpy", "scipy", "numba", "openfermion", "cirq-core", "cirq-google", "qsimcirq")
 
@@ -79,6 +82,7 @@ def stage_row(problem: AnyProblem, stage: Stage, encoding: str = "auto") -> dict
     circuit = circuit_of(problem, stage, encoding)
     resources = count_resources(circuit.gates)
     exact = problem.energies["exact"]
+    state = energy_of(problem)(stage.ansatz).engine.state(stage.optimum.angles)
     row: dict[str, Any] = {
         "name": stage.name,
         "n_parameters": stage.ansatz.n_parameters,
@@ -88,8 +92,10 @@ def stage_row(problem: AnyProblem, stage: Stage, encoding: str = "auto") -> dict
         "n_qubits": resources.n_qubits,
         "energy": stage.optimum.value,
         "error_to_exact": None if exact is None else stage.optimum.value - exact,
-        **observe(problem, stage.ansatz, stage.optimum.angles).as_row(),
+        **observables_of(problem, state).as_row(),
     }
+    if isinstance(problem, Problem):
+        row["properties"] = properties_of(problem, state, stage.orbitals).as_row()
     if circuit.encoding is not None:
         row["encoding"] = circuit.encoding.name
         row["wires"] = " ".join(circuit.encoding.wires)
@@ -231,6 +237,7 @@ def problem_row(problem: AnyProblem, settings: Settings) -> dict[str, Any]:
         "group": electrons.group,
         "geometry": None if molecule is None else [[symbol, *position] for symbol, position in molecule.atoms],
         "basis": None if molecule is None else molecule.basis,
+        "dipoles": {name: list(moment) for name, moment in problem.dipoles.items()},
         **known,
     }
 
@@ -262,6 +269,8 @@ def write_results(
     write_circuit(gates, folder / "circuit.json", folder / "circuit.qasm")
     if final.orbitals is not None and isinstance(pruning.final_problem, Problem):
         write_atomically(folder / "hamiltonian.fcidump", fcidump_text(pruning.final_problem))
+    if isinstance(pruning.final_problem, Problem):
+        _write_densities(folder, pruning.final_problem, final)
     reference = reference_energy(pruning.problem, limits, pruning.stages[0].optimum.value)
     path = [
         {
@@ -288,6 +297,18 @@ def write_results(
         command=config.command_line(record.problem["settings"]),
         notes=pruning.notes,
     )
+
+
+def _write_densities(folder: Path, problem: Problem, stage: Stage) -> None:
+    """Write the density matrices of a stage in its own orbitals, the two-electron one where it takes no time."""
+    small = problem.electrons.sector_dimension <= MOST_DETERMINANTS
+    found = density_matrices(problem, stage.ansatz, stage.optimum.angles, two_body=small)
+    arrays: dict[str, Any] = {"alpha": found.alpha, "beta": found.beta}
+    if found.two_body is not None:
+        arrays["two_body"] = found.two_body
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    write_atomically(folder / "density_matrices.npz", buffer.getvalue())
 
 
 def _as_text(generator: Generator) -> str:

@@ -222,6 +222,8 @@ def _say_tables(
     journal.say(report.format_stages(rows, unit))
     if report.format_observables(rows):
         journal.say(report.format_observables(rows))
+    if isinstance(pruning.problem, Problem):
+        journal.say(report.format_properties(rows, pruning.problem.dipoles))
     for table in (report.format_training(rows, unit), report.format_scores(rows)):
         if table:
             journal.say("\n" + table)

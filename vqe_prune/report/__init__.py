@@ -3,6 +3,7 @@
 from vqe_prune.report.device_table import format_device
 from vqe_prune.report.page import write_page
 from vqe_prune.report.pictures import DrawnGate
+from vqe_prune.report.properties import format_properties
 from vqe_prune.report.record import Record, read_record, record_text, write_record
 from vqe_prune.report.summary import summary
 from vqe_prune.report.table import (
@@ -28,6 +29,7 @@ __all__ = [
     "format_error",
     "format_observables",
     "format_plan",
+    "format_properties",
     "format_scores",
     "format_stages",
     "format_training",

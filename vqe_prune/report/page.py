@@ -14,6 +14,7 @@ from vqe_prune.report.pictures import (
     energy_picture,
     path_picture,
 )
+from vqe_prune.report.properties import dipole_rows, occupations_text
 from vqe_prune.report.record import Record
 from vqe_prune.report.score_pictures import kernel_picture, scores_picture, training_picture
 from vqe_prune.report.table import (
@@ -91,7 +92,7 @@ def write_page(
         caption = "Energy and error at every step of the optimiser, stage after stage."
         sections.append(_figure("Optimisation", energy_picture(steps, record.unit), caption))
     sections += [
-        _device(record), _scores(record), _training(record),
+        _properties(record), _device(record), _scores(record), _training(record),
         _certificate(record), _plan(record), _origin(record, command),
     ]  # fmt: skip
     title = f"{escape(str(record.problem['name']))}: pruned ansatz"
@@ -197,6 +198,17 @@ def _circuit_caption(gates: Sequence[DrawnGate]) -> str:
         f"The gates that are left, first one at the left: {'; '.join(signs)}; p is the parameter, below is the angle "
         "in radian. Gates that commute share a column where parameter and angle are the same."
     )
+
+
+def _properties(record: Record) -> str:
+    rows = dipole_rows(record.stages, record.problem.get("dipoles", {}))
+    occupations = occupations_text(record.stages[-1])
+    if not rows and not occupations:
+        return ""
+    table = _table(["state", "dipole / debye", "x y z"], rows) if rows else ""
+    note = "<p>Dipole moments are about the origin of the geometry, on which those of ions depend.</p>"
+    text = f"<p>Natural occupations of the final state: {escape(occupations)}</p>" if occupations else ""
+    return f"<h2>Properties</h2>{table}{note if rows else ''}{text}"
 
 
 def _device(record: Record) -> str:

@@ -37,7 +37,7 @@ STAGE_KEYS = (
 OBSERVABLE_KEYS = ("n_electrons_mean", "n_electrons_variance", "spin_z", "spin_z_variance", "spin_squared")
 """Of a stage's state; None where they mean nothing for the problem, absent in older records."""
 
-OPTIONAL_STAGE_KEYS = {"scores", "training", "orbitals", "encoding", "wires", *OBSERVABLE_KEYS}
+OPTIONAL_STAGE_KEYS = {"scores", "training", "orbitals", "encoding", "wires", "properties", *OBSERVABLE_KEYS}
 
 MEASUREMENT_KEYS = {
     "stage", "encoding", "n_qubits", "n_two_qubit_gates", "noiseless_energy", "expected_error", "qubits", "estimates",
@@ -95,7 +95,8 @@ class Record:
             and where there is something to say "scores" (any of SCORE_KEYS; a dimension is a lower bound where its
             "whole" is false), "training" (TRAINING_KEYS; the curve holds error quartiles over seeds at its steps),
             "orbitals" (the matrix of the orbitals that the ansatz acts in where these are not the problem's), for
-            electrons "encoding" (its name) and "wires" (what each qubit of the circuit holds, a text).
+            electrons "encoding" (its name) and "wires" (what each qubit of the circuit holds, a text) and "properties"
+            (its dipole in debye, None where not known, and its natural_occupations).
         plan: One entry a rotation of the ansatz as built; keys PLAN_KEYS.
         certificate: predicted_increase, measured_increase, bound; with the rule ``lie`` also merge, a mapping of
             MERGE_KEYS.
@@ -192,6 +193,9 @@ def _checked(content: Any, file: Path) -> Record:
     if not content["stages"] or not isinstance(content["problem"]["name"], str) or type(content["seed"]) is not int:
         raise InputError(f"{file}: a record needs stages, a problem's name and a whole seed")
     lines = content["problem"].get("symmetries", [])
+    dipoles = content["problem"].get("dipoles", {})
+    if not isinstance(dipoles, dict) or not all(_is_list_of(d, float) and len(d) == 3 for d in dipoles.values()):
+        raise InputError(f"{file}: a problem's dipoles must be lists of three numbers")
     if not isinstance(content["problem"].get("unit", HARTREE), str) or not _is_list_of(lines, str):
         raise InputError(f"{file}: a problem's unit must be a text and its symmetries a list of texts")
     return Record(**content)
@@ -258,6 +262,8 @@ def _check_rows(content: Mapping[str, Any], file: Path) -> None:
             raise InputError(f"{file}: a stage's orbitals must be a square matrix of numbers")
         if not all(isinstance(stage.get(name, ""), str) for name in ("encoding", "wires")):
             raise InputError(f"{file}: encoding and wires of a stage must be texts")
+        if "properties" in stage and not _are_properties(stage["properties"]):
+            raise InputError(f"{file}: a stage's properties must be a dipole of three numbers and natural_occupations")
         if not all(_is_number(stage.get(name), optional=True) for name in OBSERVABLE_KEYS):
             raise InputError(f"{file}: {', '.join(OBSERVABLE_KEYS)} of a stage must be numbers or null")
         if "scores" in stage and not _are_scores(stage["scores"]):
@@ -299,6 +305,14 @@ def _is_training(training: Any) -> bool:
         and all(_is_list_of(values, float) for values in curve.values())
         and len({len(values) for values in curve.values()}) == 1
     )
+
+
+def _are_properties(properties: Any) -> bool:
+    if not isinstance(properties, dict) or set(properties) != {"dipole", "natural_occupations"}:
+        return False
+    dipole = properties["dipole"]
+    fits = dipole is None or (_is_list_of(dipole, float) and len(dipole) == 3)
+    return fits and _is_list_of(properties["natural_occupations"], float)
 
 
 def _is_square(matrix: Any) -> bool:

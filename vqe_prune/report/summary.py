@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vqe_prune.report.device_table import format_device
+from vqe_prune.report.properties import format_properties
 from vqe_prune.report.record import Record
 from vqe_prune.report.table import (
     format_certificate,
@@ -23,6 +24,7 @@ def summary(record: Record) -> str:
         format_energies(record.energies, str(record.problem["name"]), unit),
         format_stages(record.stages, unit),
         format_observables(record.stages),
+        format_properties(record.stages, record.problem.get("dipoles", {})),
         format_scores(record.stages),
         format_training(record.stages, unit),
         format_certificate(record.certificate, unit),
