@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vqe_prune.adapt import Growth, PrunedAdapt, fermionic_pool, grow, pauli_pool, qubit_pool
     from vqe_prune.alignment import align_problems
+    from vqe_prune.ansatz.fabric import qnp_fabric, tups
     from vqe_prune.ansatz.imported import ansatz_from_cirq, read_ansatz
     from vqe_prune.ansatz.layered import hamiltonian_variational, hardware_efficient, qaoa
     from vqe_prune.ansatz.rotation import Ansatz, Excitation, Rotation
@@ -131,6 +132,7 @@ _HOMES = {
     "properties_of": "observables",
     "puccd": "ansatz.ucc",
     "qaoa": "ansatz.layered",
+    "qnp_fabric": "ansatz.fabric",
     "qubit_gates": "circuit",
     "qubit_hamiltonian": "problem",
     "qubit_hamiltonian_of": "paulis",
@@ -149,6 +151,7 @@ _HOMES = {
     "to_cirq": "circuit",
     "train": "training",
     "transverse_field_ising": "models",
+    "tups": "ansatz.fabric",
     "uccd": "ansatz.ucc",
     "uccgsd": "ansatz.ucc",
     "uccsd": "ansatz.ucc",

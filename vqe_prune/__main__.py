@@ -35,8 +35,8 @@ Prepares a ground state, prunes the ansatz and checks the result; the same comma
   model.electrons=        [alpha,beta] of a Hubbard model (half filling)
   model.reference=        product state to start from, 0, 1, + or - for each qubit
   pruner=                 {rules}
-                          (symmetry, then curvature; eqntk for ansätze on qubits); symmetry and eqntk come first
-                          a list in brackets is taken as it is: [symmetry,curvature]
+                          (symmetry, then curvature; of tups and qnp curvature; of ansätze on qubits eqntk);
+                          symmetry and eqntk come first; a list in brackets is taken as it is: [symmetry,curvature]
   pruner.tolerance=       largest error to the exact energy, hartree or J (1.5e-3)
   pruner.relative_to=     exact, or full: the increase over the full ansatz (exact)
   pruner.parameters=      number of parameters to prune to, instead of a tolerance
@@ -55,8 +55,8 @@ Prepares a ground state, prunes the ansatz and checks the result; the same comma
   ansatz.order=           {orders}: which excitations act first
   ansatz.start=           {starts}: first angles of excitations (zero)
   ansatz.restarts=        further starts near it from random angles, the lowest end counts; with pruner=symmetry they
-                          keep the point group (0)
-  ansatz.layers=          of layered ansätze (12; hva, qaoa 8)
+                          keep the point group (0; tups, qnp 5)
+  ansatz.layers=          of layered ansätze (12; hva, qaoa 8; tups 3, qnp 4)
   ansatz.blocks=          rotations of each layer of hardware_efficient: [x,z], also y
   ansatz.entangler=       {entanglers} (zz)
   ansatz.connectivity=    {connectivities} (circular)

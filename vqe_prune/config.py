@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from vqe_prune.errors import InputError, first_line, near_misses, shortened
-from vqe_prune.excitation_settings import check_excitations, fill_excitation_defaults
+from vqe_prune.excitation_settings import FABRICS, check_excitations, fill_excitation_defaults
 from vqe_prune.lie_settings import CALIBRATIONS, check_lie
 from vqe_prune.molecule_input import molecule_names, molecule_source
 from vqe_prune.settings import NOT_IN_DIGEST, OF_ELECTRONS, MoleculeSettings, Settings, digest
@@ -49,7 +49,7 @@ MODELS = {
 LATTICES = ("ring", "chain", "ladder", "square", "triangular", "kagome")
 """Lattices by name; those after ladder take model.shape, the others model.n."""
 
-LAYERED = {"hardware_efficient": 12, "hva": 8, "qaoa": 8}
+LAYERED = {"hardware_efficient": 12, "hva": 8, "qaoa": 8, **FABRICS}
 """Ansätze made of layers, and how many by default."""
 
 MOST_LAYERS = 5_000
@@ -242,9 +242,9 @@ def _fill_defaults(settings: Settings) -> None:
         ansatz.connectivity = ansatz.connectivity or "circular"
     fill_excitation_defaults(ansatz)
     if not rules:
-        settings.pruner.rules = ["eqntk"] if settings.on_qubits else ["symmetry", "curvature"]
+        settings.pruner.rules = ["eqntk"] if settings.on_qubits else [*_exact_rules(settings), "curvature"]
     elif rules[0] == WITH_SYMMETRY:
-        first = ["symmetry"] if not settings.on_qubits and rules[1] != "symmetry" else []
+        first = [] if settings.on_qubits or rules[1] == "symmetry" else _exact_rules(settings)
         settings.pruner.rules = [*first, *rules[1:]]
     named = {"model": model.name, "model.lattice": model.lattice, "ansatz": ansatz.name}
     settings.file_contents = {key: _hash_of(Path(name)) for key, name in named.items() if name and Path(name).suffix}
@@ -317,7 +317,7 @@ def _check_rules(settings: Settings, given: set[str]) -> list[str]:
     on_qubits = _on_qubits(settings)
     rules = [rule for rule in settings.pruner.rules if rule != WITH_SYMMETRY]
     if not rules and "pruner.rules" not in given:
-        rules = ["eqntk"] if on_qubits else ["symmetry", "curvature"]
+        rules = ["eqntk"] if on_qubits else [*_exact_rules(settings), "curvature"]
     for rule in rules:
         if rule not in RULES:
             raise InputError(f"unknown pruner {rule!r}{near_misses(rule, RULES)}")
@@ -332,6 +332,11 @@ def _check_rules(settings: Settings, given: set[str]) -> list[str]:
     if "eqntk" in rules and not settings.exact:
         raise InputError("pruner=eqntk needs the exact energy for its acceptance test; leave out exact=false")
     return rules
+
+
+def _exact_rules(settings: Settings) -> list[str]:
+    """The rule that comes before others on its own, for ansätze of electrons."""
+    return [] if settings.ansatz.name in FABRICS else ["symmetry"]
 
 
 def _check_device(settings: Settings, given: set[str]) -> None:
@@ -374,7 +379,7 @@ def _check_ansatz(settings: Settings, given: set[str]) -> None:
     if name in OF_ELECTRONS and settings.model.name is not None:
         raise InputError(f"ansatz={name} needs a molecule, but model={settings.model.name} is set; try ansatz=hva")
     check_excitations(settings.ansatz, name, given)
-    belonging = {"layers": LAYERED, "blocks": LAYERED.keys() - {"hva", "qaoa"}}
+    belonging = {"layers": LAYERED, "blocks": {"hardware_efficient"}}
     for key in ("layers", "blocks", "entangler", "connectivity"):
         if f"ansatz.{key}" in given and name not in belonging.get(key, belonging["blocks"]):
             raise InputError(f"ansatz.{key} has no effect with ansatz={name}; leave it out")

@@ -15,6 +15,16 @@ STARTS = ("zero", "mp2", "ccsd")
 SINGLETS = ("uccsd", "uccd", "kupccgsd")
 """Ansätze whose alpha and beta excitations can share parameters as singlets do."""
 
+FABRICS = {"tups": 3, "qnp": 4}
+"""Ansätze of blocks on a chain of orbitals, and how many layers by default.
+
+From zero angles they stop where orbitals of different irreps cannot mix: they start from random angles as well, and the
+symmetry rule, which would hold them there, is not put before others.
+"""
+
+USUAL_RESTARTS = 5
+"""Of fabrics."""
+
 USUAL_K = 2
 
 MOST_LAYERS = 100
@@ -29,6 +39,8 @@ def fill_excitation_defaults(ansatz: AnsatzSettings) -> None:
     """Put in what None stands for."""
     if ansatz.name == "kupccgsd":
         ansatz.k = ansatz.k or USUAL_K
+    if ansatz.name in OF_ELECTRONS and ansatz.restarts is None:
+        ansatz.restarts = USUAL_RESTARTS if ansatz.name in FABRICS else 0
     ansatz.order = ansatz.order or USUAL_ORDERS.get(ansatz.name or "")
 
 
@@ -51,13 +63,15 @@ def check_excitations(ansatz: AnsatzSettings, name: str, given: set[str]) -> Non
     if ansatz.k is not None and not 1 <= ansatz.k <= MOST_LAYERS:
         raise InputError(f"ansatz.k={ansatz.k} must be from 1 to {MOST_LAYERS}")
     if "singlet" in own and name not in SINGLETS:
-        why = "keeps the total spin anyway" if name == "puccd" else "has no form with singlets here"
+        why = "keeps the total spin anyway" if name != "uccgsd" else "has no form with singlets here"
         raise InputError(f"ansatz.singlet has no effect with ansatz={name}, which {why}; leave it out")
     if ansatz.order is not None and ansatz.order not in ORDERS:
         raise InputError(f"unknown ansatz.order={ansatz.order}{near_misses(ansatz.order, ORDERS)}")
+    if ansatz.order is not None and name in FABRICS:
+        raise InputError(f"ansatz.order={ansatz.order} has no effect with ansatz={name}, whose blocks have their own")
     if ansatz.order in ORDERS[:2] and name in OF_ELECTRONS and name not in USUAL_ORDERS:
         raise InputError(f"ansatz.order={ansatz.order} has no effect with ansatz={name}, which has no singles")
     if ansatz.start not in STARTS:
         raise InputError(f"unknown ansatz.start={ansatz.start}{near_misses(ansatz.start, STARTS)}")
-    if not 0 <= ansatz.restarts <= MOST_RESTARTS:
+    if ansatz.restarts is not None and not 0 <= ansatz.restarts <= MOST_RESTARTS:
         raise InputError(f"ansatz.restarts={ansatz.restarts} must be from 0 to {MOST_RESTARTS}")

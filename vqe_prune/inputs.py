@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from vqe_prune import config
+from vqe_prune.ansatz.fabric import qnp_fabric, tups
 from vqe_prune.ansatz.imported import read_ansatz
 from vqe_prune.ansatz.layered import connected_pairs, hamiltonian_variational, hardware_efficient, qaoa
 from vqe_prune.ansatz.order import ordered
@@ -161,6 +162,8 @@ def _of_electrons(settings: Settings, problem: Problem) -> Ansatz:
         "uccd": lambda: uccd(n, n_alpha, n_beta, singlet=chosen.singlet),
         "puccd": lambda: puccd(n, n_alpha, n_beta),
         "uccgsd": lambda: uccgsd(n),
+        "tups": lambda: tups(n, n_alpha, n_beta, chosen.layers or 1),
+        "qnp": lambda: qnp_fabric(n, n_alpha, n_beta, chosen.layers or 1),
         "kupccgsd": lambda: kupccgsd(n, chosen.k or USUAL_K, singlet=chosen.singlet),
     }
     name = chosen.name or "uccsd"

@@ -56,7 +56,7 @@ class AnsatzSettings:
     singlet: bool = False
     order: str | None = None
     start: str = "zero"
-    restarts: int = 0
+    restarts: int | None = None
 
 
 @dataclass
@@ -111,7 +111,7 @@ class DeviceSettings:
     twirls: int = 16
 
 
-OF_ELECTRONS = ("uccsd", "uccd", "puccd", "uccgsd", "kupccgsd")
+OF_ELECTRONS = ("uccsd", "uccd", "puccd", "uccgsd", "kupccgsd", "tups", "qnp")
 """Ansätze of excitations; all others act on qubits."""
 
 

@@ -189,7 +189,9 @@ def _starts(settings: Settings, problem: Problem | QubitProblem, ansatz: Ansatz)
     if isinstance(problem, QubitProblem):
         return ()
     chosen, keep = settings.ansatz, "symmetry" in settings.pruner.rules
-    return starting_angles(problem, ansatz, chosen.start, restarts=chosen.restarts, seed=settings.seed, keep_irrep=keep)
+    return starting_angles(
+        problem, ansatz, chosen.start, restarts=chosen.restarts or 0, seed=settings.seed, keep_irrep=keep
+    )
 
 
 def _training(settings: Settings) -> Training:
