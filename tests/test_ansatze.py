@@ -22,7 +22,9 @@ from vqe_prune.objective import energy_of, sector_hamiltonian
 from vqe_prune.observables import observe
 from vqe_prune.optimize import minimize
 from vqe_prune.problem import Problem, molecular_problem
+from vqe_prune.prune.plan import Action, apply_plan
 from vqe_prune.prune.pruning import prune_ansatz
+from vqe_prune.prune.symmetry import symmetry_plan
 from vqe_prune.report import read_record
 from vqe_prune.starts import starting_angles
 
@@ -205,11 +207,11 @@ def test_ccsd_amplitudes_are_pyscfs_own() -> None:
             assert np.abs(found.singles[spin_index] - solver.t1[spin_index]).max() < 1e-5  # convergence of either
             assert np.abs(found.same[spin_index] - solver.t2[2 * spin_index]).max(initial=0.0) < 1e-5
         assert np.abs(found.mixed - solver.t2[1]).max() < 1e-5
-        a, b = numbers
-        excitation = Excitation((2 * a + 2, 2 * b + 1), (0, 1))
-        swapped = Excitation((2 * b + 1, 2 * a + 2), (0, 1))
-        assert found.of(excitation) == -found.of(swapped) == found.mixed[0, 0, 1, 0]
-        assert found.of(Excitation((0, 1), (2 * a + 2, 2 * b + 1))) == -found.of(excitation)
+        i, j, a, b = np.unravel_index(np.abs(found.mixed).argmax(), found.mixed.shape)
+        filled = (2 * i, 2 * j + 1)
+        empty = (2 * (a + numbers[0]), 2 * (b + numbers[1]) + 1)
+        assert found.of(Excitation(empty, filled)) == -found.of(Excitation(empty[::-1], filled)) != 0.0
+        assert found.of(Excitation(filled, empty)) == -found.of(Excitation(empty, filled)) == -found.mixed[i, j, a, b]
 
 
 @pytest.mark.parametrize("build", [uccsd, lambda *s: uccsd(*s, singlet=True), lambda n, *_: kupccgsd(n, 3)])
@@ -257,6 +259,29 @@ def test_symmetry_costs_nothing_for_layers_and_ties(molecular) -> None:
         if ansatz.name != "kupccgsd":
             assert small.optimum.steps == 0
     assert error_mha(problem, full.optimum.value) < 0.1
+
+
+def test_ties_are_mirror_images_within_their_layer() -> None:
+    """Also where the image of an excitation is the inverse of one that the ansatz has, and where it repeats."""
+    problem = random_problem(4, 2, 2, seed=77)
+
+    def total(rotations, mirrored: bool) -> np.ndarray:
+        swap = (lambda p: p ^ 1) if mirrored else (lambda p: p)
+        sides = [(r.coefficient, *(tuple(map(swap, s)) for s in (r.generator.created, r.generator.annihilated)))
+                 for r in rotations]  # fmt: skip
+        return sum(c * anti_hermitian(Excitation(*lists), 8) for c, *lists in sides)
+
+    generalised = uccgsd(4)
+    plan = symmetry_plan(problem, generalised)
+    tied = apply_plan(plan, generalised)
+    assert {decision.action for decision in plan.decisions} == {Action.KEEP, Action.TIE, Action.DROP}
+    groups = [[r for r in tied.rotations if r.parameter == p] for p in range(tied.n_parameters)]
+    assert max(abs(total(group, True) - total(group, False)).max() for group in groups) < 1e-14
+    dropped = [r for r, each in zip(generalised.rotations, plan.decisions, strict=True) if each.action is Action.DROP]
+    assert max(abs(total([r], True) + total([r], False)).max() for r in dropped) < 1e-14
+    layers = symmetry_plan(problem, kupccgsd(4, 2))
+    ties = [(k, each.leader) for k, each in enumerate(layers.decisions) if each.action is Action.TIE]
+    assert len(ties) == 12 and all(k // 18 == leader // 18 for k, leader in ties)
 
 
 def nitrogen() -> Problem:

@@ -7,9 +7,9 @@ from test_report import make_record
 from test_sector import random_problem
 
 from vqe_prune.__main__ import main
-from vqe_prune.alignment import align_problems
+from vqe_prune.alignment import _reordered, align_problems
 from vqe_prune.ansatz.ucc import uccgsd, uccsd
-from vqe_prune.chemistry import Molecule, solve_mean_field
+from vqe_prune.chemistry import Molecule, exact_ground_state, solve_mean_field
 from vqe_prune.errors import InputError
 from vqe_prune.objective import energy_of
 from vqe_prune.observables import density_matrices, properties_of
@@ -80,6 +80,10 @@ def test_orbitals_may_turn_and_be_renumbered() -> None:
     assert mine.dipole == pytest.approx(theirs.dipole, abs=1e-10)
     assert mine.natural_occupations == pytest.approx(theirs.natural_occupations, abs=1e-12)
     assert abs(np.array(mine.dipole) - properties_of(problem, state).dipole).max() > 0.1
+    signs, order = np.array([1.0, -1.0, 1.0, -1.0, 1.0]), np.array([0, 3, 1, 4, 2])
+    renamed = _reordered(problem.electrons, order, signs)
+    moments = [each.dipole.moment(exact_ground_state(each).density) for each in (problem.electrons, renamed)]
+    assert moments[0] == pytest.approx(moments[1], abs=1e-6) and abs(moments[0][2]) > 4.0
     near = molecular_problem(Molecule(name="near", atoms=(("Li", (0, 0, 0)), ("H", (0, 0, 1.7))), frozen_core=True))
     aligned = align_problems([problem, near])[1]
     states = [energy_of(each)(ansatz) for each in (near, aligned)]

@@ -22,19 +22,19 @@ def dipole_rows(stages: Sequence[Mapping[str, Any]], controls: Mapping[str, Any]
     found += [(str(stage["name"]), stage.get("properties", {}).get("dipole")) for stage in stages]
     found += [("exact", controls.get("exact"))]
     return [
-        (name, f"{math.hypot(*dipole):.4f}", " ".join(_component(x) for x in dipole))
+        (name, f"{math.hypot(*dipole):.4f}", " ".join(map(_fixed, dipole)))
         for name, dipole in found
         if dipole is not None
     ]
 
 
-def _component(value: float) -> str:
+def _fixed(value: float) -> str:
     return f"{value:.4f}".replace("-0.0000", "0.0000")
 
 
 def occupations_text(stage: Mapping[str, Any]) -> str:
     """Return the natural occupations of a stage, largest first, an empty string where it has none."""
-    occupations = [f"{x:.4f}" for x in stage.get("properties", {}).get("natural_occupations", [])]
+    occupations = [_fixed(x) for x in stage.get("properties", {}).get("natural_occupations", [])]
     if len(occupations) > MANY_OCCUPATIONS:
         half = MANY_OCCUPATIONS // 2
         occupations = [*occupations[:half], "...", *occupations[-half:]]
