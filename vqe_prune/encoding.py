@@ -42,6 +42,9 @@ ENCODINGS = (
 )
 """How spin orbitals become qubits; ``auto`` takes the circuit with fewest two-qubit gates, of those fewest qubits."""
 
+AUTO_ROTATIONS = 60
+"""Of longer ansätze ``auto`` looks at Jordan-Wigner alone, orbitals of pairs on one qubit: the others lose there."""
+
 CHECK_WORTH = 4
 """Two-qubit gates that it is worth on a noisy processor to be able to check electron numbers.
 
@@ -157,15 +160,23 @@ def encode(
     broken = _breaks_pairs(problem, ansatz)
     if encoding == "pairs" and broken:
         raise InputError(f"encoding=pairs does not hold {broken}; try encoding=partial_pairs or encoding=auto")
-    names = (
-        [encoding] if encoding != "auto" else [n for n in ENCODINGS if n != "auto" and not (broken and n == "pairs")]
-    )
+    names = [encoding] if encoding != "auto" else _tried(problem, ansatz, broken=bool(broken))
 
     def cost(found: Encoding) -> tuple[int, int, int]:
         gates = count_resources(found.gates).n_two_qubit_gates + (0 if found.conserved else check_worth)
         return gates, found.n_qubits, -len(found.conserved)
 
     return min((_encoded(name, problem, ansatz, angles) for name in names), key=cost)
+
+
+def _tried(problem: Problem, ansatz: Ansatz, *, broken: bool) -> list[str]:
+    """The encodings that may be the cheapest: of many rotations none needs fewer gates than Jordan-Wigner's."""
+    if len(ansatz.rotations) > AUTO_ROTATIONS:
+        supports = supports_of(ansatz)
+        reference = sum(1 << q for q in problem.reference_occupied)
+        paired = paired_map(supports, reference, problem.n_qubits)
+        return ["partial_pairs" if any(flip.bit_count() > 1 for flip in paired.flips) else "jordan_wigner"]
+    return [n for n in ENCODINGS if n != "auto" and not (broken and n == "pairs")]
 
 
 def _encoded(name: str, problem: Problem, ansatz: Ansatz, angles: NDArray[np.float64]) -> Encoding:
