@@ -77,6 +77,10 @@ Prepares a ground state, prunes the ansatz and checks the result; the same comma
   device.mitigation=      any of [{mitigations}] (without zne)
   device.noise_scale=     factor of a virtual device's error rates (1)
   device.twirls=          random frames of each circuit, which even out coherent errors; 0 for none (16)
+  device.optimizer=       {optimizers}: optimise the pruned ansatz there as well, with
+                          as many shots again for all iterations, then measure with fresh ones (none)
+  device.iterations=      of this optimiser, at most (40)
+  device.start=           {device_starts}: its first angles (zero; pruned for ansätze on qubits)
   exact=                  false leaves out the exact energy (true)
   seed=                   of the random rule, and the first of the random starts and restarts (0)
   threads=                for large problems (all cores)
@@ -150,6 +154,8 @@ def _choices() -> dict[str, str]:
         "methods": config.METHODS,
         "devices": config.DEVICES,
         "mitigations": config.MITIGATIONS,
+        "optimizers": config.OPTIMIZERS,
+        "device_starts": config.DEVICE_STARTS,
         "treatments": config.TREATMENTS,
         "orders": ORDERS,
         "starts": STARTS,

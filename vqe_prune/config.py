@@ -27,6 +27,9 @@ FEWEST_SHOTS = 1000
 DEVICES = (*CALIBRATIONS, "google")
 MOST_TWIRLS = 1000
 MITIGATIONS = ("post_selection", "readout", "reference", "zne")
+OPTIMIZERS = ("none", "spsa", "parameter_shift")
+DEVICE_STARTS = ("zero", "pruned")
+MOST_ITERATIONS = 1000
 ENCODINGS = (
     "auto", "jordan_wigner", "parity", "bravyi_kitaev", "partial_pairs",
     "tapered_jordan_wigner", "tapered_parity", "tapered_bravyi_kitaev",
@@ -364,6 +367,24 @@ def _check_device(settings: Settings, given: set[str]) -> None:
         raise InputError(f"device.noise_scale={device.noise_scale} must be from 0 to 100")
     if not 0 <= device.twirls <= MOST_TWIRLS or device.twirls == 1:
         raise InputError(f"device.twirls={device.twirls} must be 0 (none) or from 2 to {MOST_TWIRLS}")
+    _check_device_optimizer(settings, given)
+
+
+def _check_device_optimizer(settings: Settings, given: set[str]) -> None:
+    device = settings.device
+    if device.optimizer not in OPTIMIZERS:
+        raise InputError(f"unknown device.optimizer={device.optimizer}{near_misses(device.optimizer, OPTIMIZERS)}")
+    if device.optimizer == "none":
+        for key in ("iterations", "start"):
+            if f"device.{key}" in given:
+                raise InputError(
+                    f"device.{key} has no effect without an optimiser on the device; "
+                    f"write device.optimizer=NAME, one of {', '.join(OPTIMIZERS[1:])}"
+                )
+    if device.start is not None and device.start not in DEVICE_STARTS:
+        raise InputError(f"unknown device.start={device.start}{near_misses(device.start, DEVICE_STARTS)}")
+    if not 1 <= device.iterations <= MOST_ITERATIONS:
+        raise InputError(f"device.iterations={device.iterations} must be from 1 to {MOST_ITERATIONS}")
 
 
 def _on_qubits(settings: Settings) -> bool:

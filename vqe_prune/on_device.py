@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vqe_prune.circuit import count_resources
+from vqe_prune.device_vqe import STAGE, optimise_on_device
 from vqe_prune.encoding import CHECK_WORTH, Encoding, encode
 from vqe_prune.errors import InputError
 from vqe_prune.hardware import DeviceRunner, open_processor
 from vqe_prune.hardware.processors import GOOGLE
 from vqe_prune.measure import Measurement, measure_energy
 from vqe_prune.measurement_plan import REFERENCE_ANGLE, available_mitigations
+from vqe_prune.problem import Problem
 from vqe_prune.prune.calibration import load_calibration
 from vqe_prune.prune.pruning import Pruning
 from vqe_prune.prune.steps import Stage
@@ -23,6 +25,8 @@ from vqe_prune.settings import DeviceSettings
 
 if TYPE_CHECKING:
     from cirq_google.engine import AbstractProcessor
+
+AnyProblem = Problem | QubitProblem
 
 MOST_VIRTUAL_QUBITS = 8
 """Larger circuits are not measured on a virtual processor: noise on them takes a trajectory a shot, which is hours."""
@@ -71,24 +75,25 @@ def measure_on_device(
     say: Callable[[str], Any],
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Measure the ansatz as built and the pruned one on a processor.
+    """Measure the ansatz as built and the pruned one on a processor, and optimise the pruned one there if asked to.
 
     Args:
         pruning: What was pruned.
         processor: From `open_device`.
-        chosen: Shots and mitigation.
+        chosen: Shots and mitigation, and the optimiser.
         encoding: Of electrons, see `vqe_prune.encoding.encode`.
         folder: Where each stage keeps its jobs, so that a killed run goes on.
         say: Told the user's lines.
-        seed: Of the random frames.
+        seed: Of the random frames, and of the optimiser.
 
     Returns:
-        Rows for the record: name and settings of the device, and a measurement of each stage.
+        Rows for the record: name and settings of the device, and a measurement of each stage; where it was asked for,
+        ``optimization`` of `vqe_prune.device_vqe.optimise_on_device`, its angles measured as a stage of their own.
 
     """
     rows = []
-    for stage in dict.fromkeys((pruning.stages[0], pruning.final)):
-        problem = pruning.problem_of(stage)
+
+    def measure(stage: Stage, problem: AnyProblem) -> None:
         encoded = encode(problem, stage.ansatz, stage.optimum.angles, encoding, check_worth=CHECK_WORTH)
         same = encoding if isinstance(problem, QubitProblem) else encoded.name
         small = encode(problem, stage.ansatz, np.full(stage.ansatz.n_parameters, REFERENCE_ANGLE), same)
@@ -97,18 +102,33 @@ def measure_on_device(
         refusal = _refusal(encoded, row["n_two_qubit_gates"], chosen)
         if refusal:
             row["left_out"].append([stage.name, refusal])
-            continue
+            return
+        own = STAGE if stage.name == STAGE else ""  # fresh shots even where the optimiser ends at the pruned angles
+        frames = {"twirls": chosen.twirls, "seed": seed}
         runner = DeviceRunner(
-            processor, encoded.n_qubits, folder=folder / stage.name, twirls=chosen.twirls, seed=seed, say=say
+            processor, encoded.n_qubits, folder=folder / stage.name, settings_digest=own, **frames, say=say
         )
         say(f"{stage.name} on {chosen.name}: {encoded.n_qubits} qubits, {chosen.shots} shots ...")
         row |= _measure(encoded, small, runner, chosen)
+
+    for stage in dict.fromkeys((pruning.stages[0], pruning.final)):
+        measure(stage, pruning.problem_of(stage))
+    found: dict[str, Any] = {}
+    if chosen.optimizer != "none":
+        if rows[-1]["estimates"]:
+            own = folder / "optimization"
+            row, best = optimise_on_device(pruning, processor, chosen, encoding, seed, own, say)
+            if best is not None:
+                measure(best, pruning.final_problem)
+        else:
+            row = {"method": chosen.optimizer, "iterations": [], "left_out": rows[-1]["left_out"][0][1]}
+        found = {"optimization": row}
     exact = pruning.problem.energies["exact"]
     for row in rows:
         for estimate in row["estimates"]:
             estimate["error_to_exact"] = None if exact is None else estimate["energy"] - exact
     kept = {"name": chosen.name, "processor": chosen.processor, "noise_scale": chosen.noise_scale}
-    return {**kept, "twirls": chosen.twirls, "shots": chosen.shots, "measurements": rows}
+    return {**kept, "twirls": chosen.twirls, "shots": chosen.shots, "measurements": rows, **found}
 
 
 def _row(stage: Stage, encoded: Encoding, chosen: DeviceSettings) -> dict[str, Any]:

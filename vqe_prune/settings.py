@@ -109,6 +109,9 @@ class DeviceSettings:
     mitigation: list[str] = field(default_factory=lambda: ["post_selection", "readout", "reference"])
     noise_scale: float = 1.0
     twirls: int = 16
+    optimizer: str = "none"
+    iterations: int = 40
+    start: str | None = None
 
 
 OF_ELECTRONS = ("uccsd", "uccd", "puccd", "uccgsd", "kupccgsd", "tups", "qnp")

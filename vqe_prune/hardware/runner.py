@@ -50,6 +50,7 @@ class DeviceRunner:
         folder: Where each call of `run` keeps its batch, ``0000``, ``0001``, ...; the same calls on the same folder
             go on where a killed process stopped. None keeps nothing.
         settings_digest: Of whatever else results depend on; a folder of other settings is refused.
+        first_call: Number of the first call of `run`, above 0 where an earlier process made those before.
         prepare: Whether gates on qubits that are still in |00> may be replaced by a cheaper preparation.
         twirls: Random frames that the shots of each circuit are shared among, at most; 0 for none. See
             `twirl_circuit`.
@@ -73,6 +74,7 @@ class DeviceRunner:
         *,
         folder: Path | None = None,
         settings_digest: str = "",
+        first_call: int = 0,
         prepare: bool = True,
         twirls: int = 0,
         seed: int = 0,
@@ -86,7 +88,7 @@ class DeviceRunner:
             self._targets = find_targets(processor.get_device(), calibration)
         self._target: Target | None = None
         self._known: dict[tuple[Gate, ...], CompiledCircuit] = {}
-        self._calls = 0
+        self._calls = first_call
         self.n_two_qubit_gates: int | None = None
         self.depth: int | None = None
         self.placement: Placement | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from vqe_prune.report.optimization import format_optimization
 from vqe_prune.report.table import format_error
 from vqe_prune.units import HARTREE, error_unit
 
@@ -82,6 +83,8 @@ def format_device(device: Mapping[str, Any], unit: str = HARTREE) -> str:
     if rows:
         header = _line(device_header(unit))
         lines += [header, "-" * len(header), *map(_line, rows)]
+    if "optimization" in device:
+        lines += ["", format_optimization(device["optimization"], unit)]
     return "\n".join(lines)
 
 

@@ -8,6 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from vqe_prune.report.device_table import device_header, device_lines, device_rows, device_title
+from vqe_prune.report.optimization import (
+    optimization_header,
+    optimization_picture,
+    optimization_rows,
+    optimization_title,
+)
 from vqe_prune.report.pictures import (
     DrawnGate,
     circuit_picture,
@@ -217,7 +223,22 @@ def _device(record: Record) -> str:
     lines = "".join(f"<li>{escape(line)}</li>" for line in device_lines(record.device))
     rows = device_rows(record.device, record.unit)
     table = _table(device_header(record.unit), rows, text_columns=(0, 1)) if rows else ""
-    return f"<h2>On the processor</h2><p>{escape(device_title(record.device))}</p><ul>{lines}</ul>{table}"
+    found = _optimization(record.device["optimization"], record.unit) if "optimization" in record.device else ""
+    return f"<h2>On the processor</h2><p>{escape(device_title(record.device))}</p><ul>{lines}</ul>{table}{found}"
+
+
+def _optimization(found: Mapping[str, Any], unit: str) -> str:
+    text = f"<p>{escape(optimization_title(found))}</p>"
+    if not found["iterations"]:
+        return text
+    caption = (
+        "Energy that the optimiser measured at every iteration, with two standard errors, beside the noiseless energy "
+        "at the same angles, which it never saw. The final angles are the mean over the last iterations, not those of "
+        "the lowest energy: the lowest of many noisy values is too low. The stage optimised above is measured there "
+        "with fresh shots."
+    )
+    table = _table(optimization_header(unit), optimization_rows(found, unit))
+    return text + _figure("", optimization_picture(found, unit), caption) + table
 
 
 def _scores(record: Record) -> str:

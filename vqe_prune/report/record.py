@@ -43,6 +43,9 @@ MEASUREMENT_KEYS = {
     "stage", "encoding", "n_qubits", "n_two_qubit_gates", "noiseless_energy", "expected_error", "qubits", "estimates",
     "mitigated", "left_out",
 }  # fmt: skip
+ITERATION_NUMBERS = ("energy", "error_bar", "noiseless_energy", "shots", "kept")
+"""Of each iteration of an optimisation on a processor."""
+
 PLAN_KEYS = ("rotation", "decision", "score", "reason")
 SCORE_KEYS = (
     "d_eff",
@@ -105,8 +108,9 @@ class Record:
         versions: Package versions.
         seed: Seed of every random choice.
         schema: Version of this layout.
-        device: What was measured on a processor: its name, shots and measurements; None, and absent from the file,
-            where nothing was.
+        device: What was measured on a processor: its name, shots and measurements, and ``optimization`` where angles
+            were optimised there (method, stop, shots, angles, iterations, or why it was left out); None, and absent
+            from the file, where nothing was.
 
     """
 
@@ -223,6 +227,8 @@ def _check_device(device: Any, file: Path) -> None:
             for each in measurements
         )
     )
+    if fits and "optimization" in device:
+        fits = _is_optimization(device["optimization"])
     if not fits:
         raise InputError(f"{file}: device must hold its name, shots, noise_scale and measurements with their estimates")
 
@@ -233,6 +239,24 @@ def _is_estimate(estimate: Any) -> bool:
         and isinstance(estimate.get("name"), str)
         and all(_is_number(estimate.get(key), optional=False) for key in ("energy", "error_bar", "shots", "kept"))
         and _is_number(estimate.get("error_to_exact"), optional=True)
+    )
+
+
+def _is_optimization(found: Any) -> bool:
+    if not isinstance(found, dict) or not isinstance(found.get("iterations"), list):
+        return False
+    texts = ("method", "left_out") if found.get("left_out") else ("method", "left_out", "start", "stop")
+    numbers = () if found.get("left_out") else ("n_circuits", "shots", "calibration_shots")
+    return (
+        all(isinstance(found.get(key), str) for key in texts)
+        and all(_is_number(found.get(key), optional=False) for key in numbers)
+        and (bool(found["left_out"]) or isinstance(found.get("post_selection"), bool))
+        and all(
+            isinstance(each, dict)
+            and all(_is_number(each.get(key), optional=False) for key in ITERATION_NUMBERS)
+            and all(_is_list_of(each.get(key), float) for key in ("angles", "gradient", "gradient_bars"))
+            for each in found["iterations"]
+        )
     )
 
 
