@@ -93,10 +93,14 @@ class ShotEnergy:
         """Fewest shots of one energy."""
         return FEWEST_SHOTS * len(self.grouping.settings)
 
-    def circuits(self, fixed: Ansatz) -> list[tuple[Gate, ...]]:
-        """Return the circuit of each setting for an ansatz at fixed angles, out of `with_fixed_angles`."""
+    def gates(self, fixed: Ansatz) -> tuple[Gate, ...]:
+        """Return the circuit of an ansatz at fixed angles, out of `with_fixed_angles`, without any setting's gates."""
         name = "auto" if isinstance(self.problem, QubitProblem) else self.encoded.name
-        gates = encode(self.problem, fixed, np.zeros(0), name).gates
+        return encode(self.problem, fixed, np.zeros(0), name).gates
+
+    def circuits(self, fixed: Ansatz) -> list[tuple[Gate, ...]]:
+        """Return the circuit of each setting for an ansatz at fixed angles."""
+        gates = self.gates(fixed)
         return [tuple(cancel_neighbours([*gates, *setting.gates])) for setting in self.grouping.settings]
 
     def typical_circuits(self) -> list[tuple[Gate, ...]]:

@@ -90,7 +90,7 @@ def optimization_picture(found: Mapping[str, Any], unit: str = HARTREE) -> str:
     """
     from matplotlib.ticker import MaxNLocator
 
-    figure, (axis,) = new_figure(1, WIDTH, 2.8)
+    figure, (axis,) = new_figure(1, WIDTH, 3.1, top=0.55)
     iterations = found["iterations"]
     numbers = range(1, len(iterations) + 1)
     energies, bars = [each["energy"] for each in iterations], [2.0 * each["error_bar"] for each in iterations]
@@ -100,7 +100,7 @@ def optimization_picture(found: Mapping[str, Any], unit: str = HARTREE) -> str:
     axis.plot(numbers, exact, color=COLOURS[1], linewidth=1.4, label="without noise at these angles")
     axis.set_ylabel(f"energy / {unit}")
     axis.ticklabel_format(useOffset=False)
-    axis.legend(frameon=False)
+    axis.legend(frameon=False, loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.2)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set_xlabel("iteration")
     return svg_text(figure)
