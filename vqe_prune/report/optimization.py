@@ -13,7 +13,7 @@ from vqe_prune.units import HARTREE, error_unit
 MOST_ROWS = 12
 """Longer histories are thinned out, first and last iteration kept."""
 
-HEADER_WIDTHS = (10, 20, 14, 20, 20, 10)
+WIDTHS = (10, 20, 14, 18, 26, 10)
 
 
 def optimization_header(unit: str = HARTREE) -> list[str]:
@@ -107,7 +107,7 @@ def optimization_picture(found: Mapping[str, Any], unit: str = HARTREE) -> str:
 
 
 def _line(cells: list[str]) -> str:
-    return "".join(f"{cell:>{width}}" for cell, width in zip(cells, HEADER_WIDTHS, strict=True))
+    return "".join(f"{cell:>{width}}" for cell, width in zip(cells, WIDTHS, strict=True))
 
 
 def _digits(value: float, unit: str) -> str:
