@@ -104,9 +104,14 @@ def measure_on_device(
             row["left_out"].append([stage.name, refusal])
             return
         own = STAGE if stage.name == STAGE else ""  # fresh shots even where the optimiser ends at the pruned angles
-        frames = {"twirls": chosen.twirls, "seed": seed}
         runner = DeviceRunner(
-            processor, encoded.n_qubits, folder=folder / stage.name, settings_digest=own, **frames, say=say
+            processor,
+            encoded.n_qubits,
+            folder=folder / stage.name,
+            settings_digest=own,
+            twirls=chosen.twirls,
+            seed=seed,
+            say=say,
         )
         say(f"{stage.name} on {chosen.name}: {encoded.n_qubits} qubits, {chosen.shots} shots ...")
         row |= _measure(encoded, small, runner, chosen)
