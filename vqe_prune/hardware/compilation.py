@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from vqe_prune.circuit import Gate, to_cirq
 from vqe_prune.errors import InputError
@@ -54,6 +54,8 @@ TURN_DIGITS = 7
 which rounding would choose: with angles 1e-16 apart the circuits, and energies under noise, would be others."""
 
 MEASUREMENT_KEY = "m"
+
+Step = TypeVar("Step", Gate, "cirq.Operation")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -179,18 +181,21 @@ def place_circuits(
         native = [_native(gates, target.gateset, prepare) for gates in circuits]
         placements = rank_placements(count_workload(native, n_qubits, shares), target.errors, candidates)
         if not placements[0].adjacent and len(placements) > 1:
-            weighted = zip(native, shares, strict=True)
-            busy = sorted(weighted, key=lambda each: each[1] * count_two_qubit_gates(each[0]))[-ROUTED_CIRCUITS:]
-            placements = [_as_routed(busy, placement, target) for placement in placements]
+            loads = [share * count_two_qubit_gates(circuit) for circuit, share in zip(native, shares, strict=True)]
+            busiest = sorted(range(len(loads)), key=loads.__getitem__)[-ROUTED_CIRCUITS:]
+            busy = [(circuits[k], shares[k]) for k in busiest]
+            placements = [_as_routed(busy, placement, target, prepare) for placement in placements]
             placements.sort(key=lambda placement: placement.expected_error)  # stable: ties keep their rank
         found.append((target, placements[0]))
     return min(found, key=lambda each: each[1].expected_error)
 
 
-def _as_routed(circuits: Sequence[tuple[cirq.Circuit, float]], placement: Placement, target: Target) -> Placement:
+def _as_routed(
+    circuits: Sequence[tuple[Sequence[Gate], float]], placement: Placement, target: Target, prepare: bool
+) -> Placement:
     """Replace the estimate of what routing costs by what it does cost, in the weighted mean over circuits."""
     whole = sum(weight for _, weight in circuits)
-    errors = [weight * _predicted_error(*_routed(c, placement, target), target.errors) for c, weight in circuits]
+    errors = [w * _predicted_error(*_routed(c, placement, target, prepare), target.errors) for c, w in circuits]
     return replace(placement, expected_error=sum(errors) / whole)
 
 
@@ -224,27 +229,50 @@ def compile_circuit(
         InputError: The device refuses the circuit.
 
     """
-    import cirq
-
-    circuit, ends = _routed(_native(gates, target.gateset, prepare), placement, target)
-    compiled = CompiledCircuit(circuit=cirq.align_right(circuit), starts=placement.qubits, ends=ends)
+    circuit, ends = _routed(gates, placement, target, prepare)
+    compiled = CompiledCircuit(circuit=circuit, starts=placement.qubits, ends=ends)
     validate(compiled.program(), target.device)
     return compiled
 
 
-def _routed(native: cirq.Circuit, placement: Placement, target: Target) -> tuple[cirq.Circuit, tuple[cirq.Qid, ...]]:
-    """Put a native circuit on its qubits, with swaps where they are not neighbours, and where each qubit ends."""
+def _routed(
+    gates: Sequence[Gate], placement: Placement, target: Target, prepare: bool
+) -> tuple[cirq.Circuit, tuple[cirq.Qid, ...]]:
+    """Put a circuit on its qubits, with swaps where they are not neighbours, and where each qubit ends.
+
+    All gates but those after a qubit's last coupling are as late as can be; these are the last moment. Circuits that
+    differ in these alone, as the settings of a measurement do, have all other moments in common.
+    """
+    import cirq
+
+    head, tail = _split([_rounded(gate) for gate in gates])
+    moments, turns, ends = _placed_head(tuple(head), placement.qubits, target, prepare)
+    read = dict(zip(cirq.LineQubit.range(len(ends)), ends, strict=True))
+    last = _tidy(cirq.Circuit([*turns, *to_cirq(tail).transform_qubits(read).all_operations()]))
+    return cirq.Circuit([*moments, cirq.Moment(last.all_operations())] if last else moments), ends
+
+
+@lru_cache(maxsize=CACHED_CIRCUITS)
+def _placed_head(
+    head: tuple[Gate, ...], qubits: tuple[cirq.Qid, ...], target: Target, prepare: bool
+) -> tuple[tuple[cirq.Moment, ...], tuple[cirq.Operation, ...], tuple[cirq.Qid, ...]]:
+    """Moments up to each qubit's last coupling, what it does afterwards, and where it ends."""
     import cirq
     import networkx as nx
 
-    starts = dict(zip(cirq.LineQubit.range(len(placement.qubits)), placement.qubits, strict=True))
+    starts = dict(zip(cirq.LineQubit.range(len(qubits)), qubits, strict=True))
+    native, turns = _native_head(head, target.gateset, prepare)
     graph = nx.Graph(sorted(pair for pair in target.errors.two_qubit if pair[0] < pair[1]))
     if all(graph.has_edge(*(starts[q] for q in pair)) for pair in _pairs_of(native)):
-        return native.transform_qubits(starts), placement.qubits
-    head, tail = _split(native)
-    routed, ends = _route(cirq.FrozenCircuit(head), placement.qubits, target)
-    read = dict(zip(starts, ends, strict=True))
-    return _tidy(cirq.Circuit([*routed.all_operations(), *(o.transform_qubits(read) for o in tail)])), ends
+        core, ends = native.unfreeze().transform_qubits(starts), qubits
+        after = [operation.transform_qubits(starts) for operation in turns]
+    else:
+        routed, ends = _route(native, qubits, target)
+        read = dict(zip(starts, ends, strict=True))
+        whole = _tidy(cirq.Circuit([*routed.all_operations(), *(o.transform_qubits(read) for o in turns)]))
+        before, after = _split(list(whole.all_operations()))
+        core = cirq.Circuit(before)
+    return tuple(cirq.align_right(core)), tuple(after), ends
 
 
 @lru_cache(maxsize=CACHED_CIRCUITS)
@@ -324,8 +352,10 @@ def _native(gates: Sequence[Gate], gateset: cirq.CompilationTargetGateset, prepa
     """Compile to a gate set on line qubits, wherever they will be."""
     import cirq
 
-    head, tail = _split(to_cirq([_rounded(gate) for gate in gates]))
-    return _tidy(cirq.Circuit([*_native_head(cirq.FrozenCircuit(head), gateset, prepare).all_operations(), *tail]))
+    head, tail = _split([_rounded(gate) for gate in gates])
+    core, turns = _native_head(tuple(head), gateset, prepare)
+    last = _tidy(cirq.Circuit([*turns, *to_cirq(tail).all_operations()]))
+    return cirq.Circuit([*core.all_operations(), *last.all_operations()])
 
 
 def _rounded(gate: Gate) -> Gate:
@@ -333,20 +363,24 @@ def _rounded(gate: Gate) -> Gate:
 
 
 @lru_cache(maxsize=CACHED_CIRCUITS)
-def _native_head(head: cirq.FrozenCircuit, gateset: cirq.CompilationTargetGateset, prepare: bool) -> cirq.FrozenCircuit:
-    """Compile what the settings of a measurement have in common only once."""
+def _native_head(
+    head: tuple[Gate, ...], gateset: cirq.CompilationTargetGateset, prepare: bool
+) -> tuple[cirq.FrozenCircuit, tuple[cirq.Operation, ...]]:
+    """Compile what the settings of a measurement have in common only once, and split it again."""
     import cirq
 
-    circuit = _prepare_first_pairs(head.unfreeze(), gateset) if prepare else head.unfreeze()
-    return cirq.optimize_for_target_gateset(circuit, gateset=gateset, max_num_passes=None).freeze()
+    circuit = _prepare_first_pairs(to_cirq(head), gateset) if prepare else to_cirq(head)
+    native = _tidy(cirq.optimize_for_target_gateset(circuit, gateset=gateset, max_num_passes=None))
+    core, turns = _split(list(native.all_operations()))
+    return cirq.FrozenCircuit(core), tuple(turns)
 
 
-def _split(circuit: cirq.AbstractCircuit) -> tuple[list[cirq.Operation], list[cirq.Operation]]:
+def _split(operations: Sequence[Step]) -> tuple[list[Step], list[Step]]:
     """Split off the gates on one qubit after which no gate on two acts on it."""
-    head: list[cirq.Operation] = []
-    tail: list[cirq.Operation] = []
-    coupled: set[cirq.Qid] = set()
-    for operation in reversed(list(circuit.all_operations())):
+    head: list[Step] = []
+    tail: list[Step] = []
+    coupled: set[Any] = set()
+    for operation in reversed(operations):
         if len(operation.qubits) == 2:
             coupled.update(operation.qubits)
         (tail if coupled.isdisjoint(operation.qubits) else head).append(operation)
@@ -394,7 +428,7 @@ def _tidy(circuit: cirq.Circuit) -> cirq.Circuit:
     return cirq.Circuit(merged.all_operations())  # packed again: every gate as early as its qubits allow
 
 
-def _pairs_of(circuit: cirq.Circuit) -> set[tuple[cirq.Qid, ...]]:
+def _pairs_of(circuit: cirq.AbstractCircuit) -> set[tuple[cirq.Qid, ...]]:
     return {operation.qubits for operation in circuit.all_operations() if len(operation.qubits) == 2}
 
 
