@@ -513,9 +513,7 @@ def test_a_finished_folder_returns_its_results_at_once(tmp_path: Path, monkeypat
     content = json.loads((tmp_path / "0000" / "job.json").read_text())
     assert content["processor"] == {"name": "willow_pink", "noise_scale": 1.0, "seed": 1}
     assert [job["shots"] for job in content["jobs"]] == [30, 20]
-    assert [cirq.read_json(json_text=json.dumps(c)) for c in content["circuits"]] == [
-        c.program() for c in runner.compiled
-    ]
+    assert list(jobs_module.read_batch(tmp_path / "0000").programs) == [c.program() for c in runner.compiled]
     monkeypatch.setattr(VirtualProcessor, "run_sweep", None)  # nothing may be sent
     monkeypatch.setattr(jobs_module, "open_processor", None)
     again = DeviceRunner(open_processor("willow_pink", seed=1), 4, folder=tmp_path, settings_digest="a").run(*batch())

@@ -1,7 +1,7 @@
 """Jobs that outlive the process: written down before they are sent, collected after a restart.
 
-A folder holds ``job.json`` (processor, ids of programs and jobs, circuits as Cirq JSON, shots, digest) and, as they
-come, ``results_K.npz`` with the outcomes of job K's circuits. Ids are chosen here and written before anything is sent,
+A folder holds ``job.json`` (processor, ids of programs and jobs, circuits as numbers of their moments, those as Cirq
+JSON, shots, digest) and, as they come, ``results_K.npz`` with the outcomes of job K's circuits. Ids are chosen here and written before anything is sent,
 so that a process killed in between leaves no job that nobody knows of.
 """
 
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     Outcomes = list[NDArray[np.bool_]]
 
 JOB_FILE = "job.json"
-SCHEMA = 1
+SCHEMA = 2
+"""1, which is still read, wrote every circuit out; circuits of a measurement have most of their moments in common."""
 
 CIRCUITS_PER_JOB = 20
 """Circuits sent in one job: few enough that a virtual job that is killed loses little."""
@@ -184,12 +185,17 @@ def read_batch(folder: Path) -> Batch:
         raise InputError(f"{folder} holds no {JOB_FILE}: nothing was sent from there; give the folder of a run")
     try:
         content = json.loads(path.read_text())
-        if content["schema"] != SCHEMA:
+        if content["schema"] not in (1, SCHEMA):
             raise InputError(f"{path} has schema {content['schema']}, but this version reads {SCHEMA}")
+        if content["schema"] == 1:
+            programs = tuple(cirq.read_json(json_text=json.dumps(each)) for each in content["circuits"])
+        else:
+            moments = cirq.read_json(json_text=json.dumps(content["moments"]))
+            programs = tuple(cirq.Circuit([moments[k] for k in each]) for each in content["circuits"])
         return Batch(
             processor=content["processor"],
             digest=content["digest"],
-            programs=tuple(cirq.read_json(json_text=json.dumps(each)) for each in content["circuits"]),
+            programs=programs,
             shots=tuple(content["shots"]),
             jobs=tuple(Job(**{**job, "circuits": tuple(job["circuits"])}) for job in content["jobs"]),
         )
@@ -202,6 +208,8 @@ def read_batch(folder: Path) -> Batch:
 def _write(batch: Batch, folder: Path) -> None:
     import cirq
 
+    places: dict[cirq.Moment, int] = {}
+    circuits = [[places.setdefault(moment, len(places)) for moment in program] for program in batch.programs]
     content = {
         "schema": SCHEMA,
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -209,9 +217,10 @@ def _write(batch: Batch, folder: Path) -> None:
         "digest": batch.digest,
         "shots": list(batch.shots),
         "jobs": [asdict(job) for job in batch.jobs],
-        "circuits": [json.loads(cirq.to_json(program)) for program in batch.programs],
+        "moments": json.loads(cirq.to_json(list(places))),
+        "circuits": circuits,
     }
-    write_atomically(folder / JOB_FILE, json.dumps(content, indent=1))
+    write_atomically(folder / JOB_FILE, json.dumps(content))
 
 
 def _with_new_ids(job: Job) -> Job:

@@ -25,13 +25,10 @@ from cirq_google.engine import (
     load_median_device_calibration,
 )
 from cirq_google.engine.virtual_engine_factory import create_device_spec_from_processor_id
+from numpy.typing import NDArray
 
 from vqe_prune.errors import InputError
-
-MOST_DENSITY_QUBITS = 9
-"""Up to here a density matrix gives all shots at once, above qsim runs one trajectory a shot: for 10 qubits a density
-matrix takes as long as some 16,000 trajectories."""
-
+from vqe_prune.hardware.transfer import MOST_QUBITS, NoisyCircuits
 
 def scaled_device_noise(name: str, factor: float, qubits: Iterable[cirq.Qid] | None = None) -> cirq.NoiseModel:
     """Build the noise model of a device's calibration with all its error rates multiplied by a factor.
@@ -99,8 +96,18 @@ def _scaled(
     )
 
 
+@lru_cache(maxsize=1)
+def noisy_circuits(name: str, factor: float, qubits: frozenset[cirq.Qid]) -> NoisyCircuits:
+    """Return what simulates circuits on some qubits under a device's scaled noise; it remembers how they begin."""
+    return NoisyCircuits(scaled_device_noise(name, factor, qubits), qubits)
+
+
 class NoisySampler(cirq.Sampler):  # type: ignore[misc]  # cirq is untyped here
     """Samples with a device's noise, by the simulator that suits the number of qubits.
+
+    Up to `transfer.MOST_QUBITS` all shots are drawn from the exact probabilities of outcomes, which their number costs
+    nothing. Above, and where a circuit does not measure each qubit once at its end, qsim runs a trajectory for each
+    shot; either way shots are independent.
 
     Args:
         name: The device.
@@ -116,18 +123,45 @@ class NoisySampler(cirq.Sampler):  # type: ignore[misc]  # cirq is untyped here
 
     def run_sweep(self, program: cirq.AbstractCircuit, params: Any, repetitions: int = 1) -> Any:
         """Sample a circuit, as `cirq.Sampler.run_sweep`."""
-        return self._simulator(program.all_qubits()).run_sweep(program, params, repetitions)
-
-    def _simulator(self, qubits: frozenset[cirq.Qid]) -> Any:
+        qubits = program.all_qubits()
         if self._scale == 0.0:
-            return cirq.Simulator(seed=self._random)
+            return cirq.Simulator(seed=self._random).run_sweep(program, params, repetitions)
+        if len(qubits) <= MOST_QUBITS and _measures_once(program):
+            found = []
+            for resolver in cirq.to_resolvers(params):
+                resolved = cirq.resolve_parameters(program, resolver)
+                found.append(cirq.ResultDict(params=resolver, measurements=self._draw(resolved, repetitions)))
+            return found
         if qubits not in self._models:
             self._models[qubits] = scaled_device_noise(self._name, self._scale, qubits)
-        if len(qubits) <= MOST_DENSITY_QUBITS:
-            return cirq.DensityMatrixSimulator(noise=self._models[qubits], seed=self._random)
         import qsimcirq
 
-        return qsimcirq.QSimSimulator(noise=self._models[qubits], seed=int(self._random.randint(2**31)))
+        simulator = qsimcirq.QSimSimulator(noise=self._models[qubits], seed=int(self._random.randint(2**31)))
+        return simulator.run_sweep(program, params, repetitions)
+
+    def _draw(self, program: cirq.AbstractCircuit, repetitions: int) -> dict[str, NDArray[np.uint8]]:
+        """Outcomes of each measurement, shape (repetitions, n_qubits)."""
+        measurements = [o for o in program.all_operations() if cirq.is_measurement(o)]
+        measured = [qubit for operation in measurements for qubit in operation.qubits]
+        circuits = noisy_circuits(self._name, self._scale, frozenset(program.all_qubits()))
+        probabilities = circuits.probabilities(program, measured)
+        outcomes = self._random.choice(len(probabilities), size=repetitions, p=probabilities)
+        bits = (outcomes[:, None] >> np.arange(len(measured) - 1, -1, -1) & 1).astype(np.uint8)
+        found, start = {}, 0
+        for operation in measurements:
+            mask = np.array(operation.gate.full_invert_mask(), dtype=np.uint8)
+            end = start + len(operation.qubits)
+            found[cirq.measurement_key_name(operation)] = bits[:, start:end] ^ mask
+            start = end
+        return found
+
+
+def _measures_once(program: cirq.AbstractCircuit) -> bool:
+    """Whether nothing follows a measurement and each has a key of its own."""
+    measurements = [o for o in program.all_operations() if cirq.is_measurement(o)]
+    plain = all(isinstance(o.gate, cirq.MeasurementGate) and not o.gate.confusion_map for o in measurements)
+    keys = program.all_measurement_key_objs()
+    return plain and len(keys) == len(measurements) > 0 and bool(program.are_all_measurements_terminal())
 
 
 class VirtualProcessor(SimulatedLocalProcessor):  # type: ignore[misc]
