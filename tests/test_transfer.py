@@ -6,7 +6,8 @@ import pytest
 
 from vqe_prune.circuit import Gate, pair_gates
 from vqe_prune.hardware import CompiledCircuit, DeviceRunner, open_processor
-from vqe_prune.hardware.transfer import MOST_QUBITS, NoisyCircuits, transfer_matrix
+from vqe_prune.hardware.cost import MOST_QUBITS
+from vqe_prune.hardware.transfer import NoisyCircuits, transfer_matrix
 from vqe_prune.hardware.virtual import NoisySampler, scaled_device_noise
 
 SINGLE = 2e-6

@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from vqe_prune import config
-from vqe_prune.errors import ConvergenceError, InputError
+from vqe_prune.errors import ConvergenceError, InputError, PendingError
 from vqe_prune.excitation_settings import ORDERS, STARTS
 from vqe_prune.lie_settings import CALIBRATIONS, DISTANCES, ENSEMBLES
 from vqe_prune.molecule_input import molecule_names
 
 USAGE = """\
 Usage: python -m vqe_prune [setting=value ...]
+       python -m vqe_prune collect FOLDER
 
 Prepares a ground state, prunes the ansatz and checks the result; the same command again resumes or shows it.
+collect finishes a study whose jobs were sent to Google's service, from its folder; it sends and waits for nothing.
 
   molecule=NAME           {molecules}
   molecule=FILE           a .yaml file of these fields, or an .xyz geometry
@@ -73,6 +76,9 @@ Prepares a ground state, prunes the ansatz and checks the result; the same comma
                           auto finds the fewest two-qubit gates (auto)
   device=                 {devices}: measure the circuits there; virtual but for google
   device.project= device.processor=    ids of Google's service
+  device.config=          its device configuration, of device.run= or device.snapshot= (the current default)
+  device.wait=            false sends all jobs and returns; collect or the same command finishes the study (true)
+  device.stages=          any of [{stages}]: the ansätze that are measured (all)
   device.shots=           of all circuits of an ansatz together (100000)
   device.mitigation=      any of [{mitigations}] (without zne)
   device.noise_scale=     factor of a virtual device's error rates (1)
@@ -81,6 +87,8 @@ Prepares a ground state, prunes the ansatz and checks the result; the same comma
                           as many shots again for all iterations, then measure with fresh ones (none)
   device.iterations=      of this optimiser, at most (40)
   device.start=           {device_starts}: its first angles (zero; pruned for ansätze on qubits)
+  device.seconds=         most seconds that a virtual device may take in all, as predicted (120); what would take
+                          longer is left out, or above {most_exact} qubits takes fewer shots
   exact=                  false leaves out the exact energy (true)
   seed=                   of the random rule, and the first of the random starts and restarts (0)
   threads=                for large problems (all cores)
@@ -93,7 +101,7 @@ Examples:
   python -m vqe_prune molecule=LiH pruner.orbitals=optimise device=willow_pink
   python -m vqe_prune model=tfim model.n=6 ansatz=hardware_efficient ansatz.layers=12 pruner=eqntk
 
-Exit status: 0 done, 2 the input cannot be used, 3 a calculation did not converge, 130 interrupted.
+Exit status: 0 done, 2 the input cannot be used, 3 a calculation did not converge or jobs are not done, 130 interrupted.
 """
 
 
@@ -119,10 +127,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(__version__)
         return 0
     try:
-        settings = config.parse_settings(arguments)
+        collecting = arguments[:1] == ["collect"]
+        settings = config.settings_of_run(_folder(arguments[1:])) if collecting else config.parse_settings(arguments)
         from vqe_prune import study  # imports PySCF: only once the settings are known to be good
 
-        study.run(settings)
+        study.run(settings, collect=collecting)
+    except PendingError as error:
+        if not collecting:  # device.wait=false: all is sent, as it was asked for
+            print(error)
+            return 0
+        print(f"vqe_prune: {error}", file=sys.stderr)
+        return error.exit_status
     except (InputError, ConvergenceError) as error:
         print(f"vqe_prune: {error}", file=sys.stderr)
         return error.exit_status
@@ -141,6 +156,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _folder(arguments: Sequence[str]) -> Path:
+    """The one argument of collect."""
+    if len(arguments) != 1 or "=" in arguments[0]:
+        raise InputError("collect takes one folder and no settings: python -m vqe_prune collect FOLDER")
+    folder = Path(arguments[0])
+    if not folder.is_dir():
+        raise InputError(f"collect: {folder} is not a folder; give the folder that a study has printed")
+    return folder
+
+
 def _choices() -> dict[str, str]:
     """Names that the help lists."""
     names = {
@@ -156,6 +181,8 @@ def _choices() -> dict[str, str]:
         "mitigations": config.MITIGATIONS,
         "optimizers": config.OPTIMIZERS,
         "device_starts": config.DEVICE_STARTS,
+        "stages": config.DEVICE_STAGES,
+        "most_exact": ["12"],
         "treatments": config.TREATMENTS,
         "orders": ORDERS,
         "starts": STARTS,

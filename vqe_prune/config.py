@@ -7,6 +7,7 @@ is ever imported, called, evaluated or interpolated, and a molecule file from a 
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,9 @@ REFERENCES = ("exact", "full")
 FEWEST_SHOTS = 1000
 DEVICES = (*CALIBRATIONS, "google")
 MOST_TWIRLS = 1000
+OF_GOOGLE = ("project", "processor", "run", "snapshot", "config", "wait")
+OF_VIRTUAL = ("noise_scale", "seconds")
+DEVICE_STAGES = ("full", "symmetry", "pruned")
 MITIGATIONS = ("post_selection", "readout", "reference", "zne")
 OPTIMIZERS = ("none", "spsa", "parameter_shift")
 DEVICE_STARTS = ("zero", "pruned")
@@ -98,6 +102,37 @@ def command_line(settings: Mapping[str, Any]) -> str:
         if value != default and value is not None and key not in NOT_IN_DIGEST and key != "model.lattice":
             words.append(f"{key}={str(value).replace(' ', '')}")
     return " ".join(words)
+
+
+def settings_of_run(folder: Path) -> Settings:
+    """Return the settings with which a study began in a folder, out of its trace.
+
+    Raises:
+        InputError: The folder holds no study, or one of another version or of files that have changed since.
+
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    path = folder / "trace.jsonl"
+    if not path.is_file():
+        raise InputError(f"{folder} holds no study: there is no trace.jsonl; give the folder that a study has printed")
+    try:
+        with path.open(errors="replace") as file:
+            begun = json.loads(file.readline())
+        if begun["event"] != "settings" or "${" in json.dumps(begun["settings"]):
+            raise ValueError
+        settings = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Settings), begun["settings"]))
+    except (ValueError, TypeError, KeyError, OmegaConfBaseException) as error:
+        raise InputError(f"{path} cannot be read as the trace of a study; run the study's own command") from error
+    assert isinstance(settings, Settings)
+    for key, name in _files_of(settings).items():
+        if _hash_of(Path(name)) != settings.file_contents.get(key):
+            raise InputError(f"{key}={name} has changed or is not there since the study in {folder} began")
+    if digest(settings) != begun.get("digest"):
+        raise InputError(f"{path} was written by another version of vqe_prune; run the study's own command")
+    settings.output_dir = str(folder)
+    return settings
 
 
 def output_folder(settings: Settings) -> Path:
@@ -233,6 +268,12 @@ def _hash_of(path: Path) -> str:
         return ""
 
 
+def _files_of(settings: Settings) -> dict[str, str]:
+    """Names of the files that settings name."""
+    named = {"model": settings.model.name, "model.lattice": settings.model.lattice, "ansatz": settings.ansatz.name}
+    return {key: name for key, name in named.items() if name and Path(name).suffix}
+
+
 def _fill_defaults(settings: Settings) -> None:
     """Put in what None stands for, so that the record says what was done."""
     model, ansatz, rules = settings.model, settings.ansatz, settings.pruner.rules
@@ -249,8 +290,7 @@ def _fill_defaults(settings: Settings) -> None:
     elif rules[0] == WITH_SYMMETRY:
         first = [] if settings.on_qubits or rules[1] == "symmetry" else _exact_rules(settings)
         settings.pruner.rules = [*first, *rules[1:]]
-    named = {"model": model.name, "model.lattice": model.lattice, "ansatz": ansatz.name}
-    settings.file_contents = {key: _hash_of(Path(name)) for key, name in named.items() if name and Path(name).suffix}
+    settings.file_contents = {key: _hash_of(Path(name)) for key, name in _files_of(settings).items()}
     if model.name in MODELS:
         model.lattice = model.lattice or "ring"
         if model.lattice in LATTICES[:3] and model.n is None:
@@ -262,8 +302,8 @@ def _check(settings: Settings, given: set[str]) -> None:
     pruner = settings.pruner
     _check_model(settings, given)
     _check_ansatz(settings, given)
-    _check_device(settings, given)
     rules = _check_rules(settings, given)
+    _check_device(settings, given, rules)
     if pruner.relative_to not in REFERENCES:
         raise InputError(
             f"unknown pruner.relative_to={pruner.relative_to}{near_misses(pruner.relative_to, REFERENCES)}"
@@ -342,7 +382,7 @@ def _exact_rules(settings: Settings) -> list[str]:
     return [] if settings.ansatz.name in FABRICS else ["symmetry"]
 
 
-def _check_device(settings: Settings, given: set[str]) -> None:
+def _check_device(settings: Settings, given: set[str], rules: list[str]) -> None:
     device = settings.device
     others = sorted(key for key in given if key.startswith("device.") and key != "device.name")
     if device.name is None:
@@ -354,10 +394,21 @@ def _check_device(settings: Settings, given: set[str]) -> None:
     if device.name not in DEVICES:
         raise InputError(f"unknown device={device.name}{near_misses(device.name, DEVICES)}")
     virtual = device.name != "google"
-    for key in ("project", "processor") if virtual else ("noise_scale",):
+    for key in OF_GOOGLE if virtual else OF_VIRTUAL:
         if f"device.{key}" in given:
             kind = "the virtual device" if virtual else "device"
             raise InputError(f"device.{key} has no effect with {kind}={device.name}; leave it out")
+    if device.run is not None and device.snapshot is not None:
+        raise InputError("device.run and device.snapshot exclude each other; leave one of them out")
+    for name in device.stages:
+        if name not in DEVICE_STAGES:
+            raise InputError(f"unknown device.stages={name}{near_misses(name, DEVICE_STAGES)}")
+    if "symmetry" in device.stages and "symmetry" not in rules:
+        raise InputError("device.stages=symmetry has no effect without pruner=[symmetry,...]; leave it out")
+    if "device.stages" in given and not 0 < len(device.stages) == len(set(device.stages)):
+        raise InputError(f"device.stages={device.stages} must name each once; available: {', '.join(DEVICE_STAGES)}")
+    if not (math.isfinite(device.seconds) and device.seconds > 0):
+        raise InputError(f"device.seconds={device.seconds} must be above 0")
     for name in device.mitigation:
         if name not in MITIGATIONS:
             raise InputError(f"unknown device.mitigation={name}{near_misses(name, MITIGATIONS)}")

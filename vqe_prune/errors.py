@@ -1,4 +1,4 @@
-"""The two ways in which a run ends early, each with its exit status, and the words of their messages."""
+"""The ways in which a run ends early, each with its exit status, and the words of their messages."""
 
 from __future__ import annotations
 
@@ -15,6 +15,12 @@ class InputError(ValueError):
 
 class ConvergenceError(RuntimeError):
     """A calculation did not converge: one line that says which and what to try (exit status 3)."""
+
+    exit_status = 3
+
+
+class PendingError(RuntimeError):
+    """Jobs are not done, or were never sent: one line that says which and what to type (exit status 3)."""
 
     exit_status = 3
 

@@ -1,35 +1,47 @@
-"""A study on a processor: the pruned circuit, and the unpruned one beside it, compiled and measured there."""
+"""A study on a processor: the pruned circuit, and the unpruned ones beside it, compiled and measured there."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vqe_prune.circuit import count_resources
+from vqe_prune.config import DEVICE_STAGES, FEWEST_SHOTS
 from vqe_prune.device_vqe import STAGE, optimise_on_device
 from vqe_prune.encoding import CHECK_WORTH, Encoding, encode
-from vqe_prune.errors import InputError
+from vqe_prune.errors import InputError, PendingError
 from vqe_prune.hardware import DeviceRunner, open_processor
-from vqe_prune.hardware.processors import GOOGLE
-from vqe_prune.measure import Measurement, measure_energy
-from vqe_prune.measurement_plan import REFERENCE_ANGLE, available_mitigations
-from vqe_prune.problem import Problem
+from vqe_prune.hardware.cost import MOST_QUBITS, noise_seconds, predict_cost
+from vqe_prune.hardware.processors import GOOGLE, configuration_of
+from vqe_prune.measure import Measurement, estimate, run_plan
+from vqe_prune.measurement_plan import REFERENCE_ANGLE, MeasurementPlan, available_mitigations, plan_measurement
+from vqe_prune.noisy_energy import critical_noise_scales, noisy_energies
 from vqe_prune.prune.calibration import load_calibration
 from vqe_prune.prune.pruning import Pruning
 from vqe_prune.prune.steps import Stage
 from vqe_prune.qubit_problem import QubitProblem
 from vqe_prune.settings import DeviceSettings
+from vqe_prune.units import HARTREE
 
 if TYPE_CHECKING:
     from cirq_google.engine import AbstractProcessor
 
-AnyProblem = Problem | QubitProblem
+CHEMICAL_ACCURACY = 1.594e-3
+"""Hartree; 1 kcal/mol."""
 
-MOST_VIRTUAL_QUBITS = 8
-"""Larger circuits are not measured on a virtual processor: noise on them takes a trajectory a shot, which is hours."""
+MOST_SCALED_SECONDS = 10.0
+"""A study asks how good the processor must be where that takes no longer than this."""
+
+SCALES_TRIED = 20
+"""Factors of the noise that finding two critical ones takes."""
+
+FEWER_TWIRLS = (1000, 8, 4, 0)
+"""Random frames of a circuit, at most, that are tried where a virtual device would take too long with those chosen."""
 
 MOST_GATES = 400
 """Longer circuits (two-qubit gates) are not measured anywhere: no processor leaves anything of their state."""
@@ -61,9 +73,22 @@ def open_device(chosen: DeviceSettings, seed: int) -> AbstractProcessor:
         chosen.name,
         project=chosen.project,
         processor=chosen.processor,
+        run=chosen.run,
+        snapshot=chosen.snapshot,
+        config=chosen.config,
         noise_scale=chosen.noise_scale if virtual else 1.0,
         seed=seed if virtual else None,
     )
+
+
+@dataclass(eq=False, kw_only=True)
+class _Planned:
+    """One ansatz to be measured; no plan where it cannot be."""
+
+    stage: Stage
+    row: dict[str, Any]
+    plan: MeasurementPlan | None = None
+    twirls: int = 0
 
 
 def measure_on_device(
@@ -73,71 +98,123 @@ def measure_on_device(
     encoding: str,
     folder: Path,
     say: Callable[[str], Any],
+    *,
     seed: int = 0,
+    collect: bool = False,
 ) -> dict[str, Any]:
-    """Measure the ansatz as built and the pruned one on a processor, and optimise the pruned one there if asked to.
+    """Measure the ansatz as built, what symmetry leaves of it and the pruned one, and optimise that there if asked to.
 
     Args:
         pruning: What was pruned.
         processor: From `open_device`.
-        chosen: Shots and mitigation, and the optimiser.
+        chosen: Shots, mitigation and stages, and the optimiser.
         encoding: Of electrons, see `vqe_prune.encoding.encode`.
         folder: Where each stage keeps its jobs, so that a killed run goes on.
         say: Told the user's lines.
         seed: Of the random frames, and of the optimiser.
+        collect: Whether nothing may be sent to Google's service and nothing is waited for.
 
     Returns:
         Rows for the record: name and settings of the device, and a measurement of each stage; where it was asked for,
         ``optimization`` of `vqe_prune.device_vqe.optimise_on_device`, its angles measured as a stage of their own.
 
+    Raises:
+        InputError: An optimisation is to be collected, which has to send.
+        PendingError: With `collect` or ``device.wait=false``: jobs of the service are not done.
+
     """
-    rows = []
+    if collect and chosen.optimizer != "none":
+        raise InputError("device.optimizer sends what it measures next; run the study's own command to go on with it")
 
-    def measure(stage: Stage, problem: AnyProblem) -> None:
-        encoded = encode(problem, stage.ansatz, stage.optimum.angles, encoding, check_worth=CHECK_WORTH)
-        same = encoding if isinstance(problem, QubitProblem) else encoded.name
-        small = encode(problem, stage.ansatz, np.full(stage.ansatz.n_parameters, REFERENCE_ANGLE), same)
-        row = _row(stage, encoded, chosen)
-        rows.append(row)
-        refusal = _refusal(encoded, row["n_two_qubit_gates"], chosen)
-        if refusal:
-            row["left_out"].append([stage.name, refusal])
-            return
-        own = STAGE if stage.name == STAGE else ""  # fresh shots even where the optimiser ends at the pruned angles
-        runner = DeviceRunner(
-            processor,
-            encoded.n_qubits,
-            folder=folder / stage.name,
-            settings_digest=own,
-            twirls=chosen.twirls,
-            seed=seed,
-            say=say,
-        )
-        say(f"{stage.name} on {chosen.name}: {encoded.n_qubits} qubits, {chosen.shots} shots ...")
-        row |= _measure(encoded, small, runner, chosen)
+    def measure(stages: Sequence[Stage]) -> list[dict[str, Any]]:
+        planned = [_plan(stage, pruning, chosen, encoding) for stage in stages]
+        _measure(planned, pruning, processor, chosen, folder, say, seed, collect)
+        return [each.row for each in planned]
 
-    for stage in dict.fromkeys((pruning.stages[0], pruning.final)):
-        measure(stage, pruning.problem_of(stage))
+    rows = measure(_stages(pruning, chosen, encoding))
     found: dict[str, Any] = {}
     if chosen.optimizer != "none":
         if rows[-1]["estimates"]:
             own = folder / "optimization"
             row, best = optimise_on_device(pruning, processor, chosen, encoding, seed, own, say)
-            if best is not None:
-                measure(best, pruning.final_problem)
+            rows += [] if best is None else measure([best])
         else:
             row = {"method": chosen.optimizer, "iterations": [], "left_out": rows[-1]["left_out"][0][1]}
         found = {"optimization": row}
     exact = pruning.problem.energies["exact"]
     for row in rows:
-        for estimate in row["estimates"]:
-            estimate["error_to_exact"] = None if exact is None else estimate["energy"] - exact
-    kept = {"name": chosen.name, "processor": chosen.processor, "noise_scale": chosen.noise_scale}
+        for estimate_row in row["estimates"]:
+            estimate_row["error_to_exact"] = None if exact is None else estimate_row["energy"] - exact
+    kept: dict[str, Any] = {"name": chosen.name, "processor": chosen.processor, "noise_scale": chosen.noise_scale}
+    if chosen.name == GOOGLE:
+        kept |= {"configuration": configuration_of(processor)}
     return {**kept, "twirls": chosen.twirls, "shots": chosen.shots, "measurements": rows, **found}
 
 
-def _row(stage: Stage, encoded: Encoding, chosen: DeviceSettings) -> dict[str, Any]:
-    """What is known of a stage before it is measured."""
+def _measure(
+    planned: Sequence[_Planned],
+    pruning: Pruning,
+    processor: AbstractProcessor,
+    chosen: DeviceSettings,
+    folder: Path,
+    say: Callable[[str], Any],
+    seed: int,
+    collect: bool,
+) -> None:
+    """Measure what is planned, all jobs of the service sent before any is waited for, and fill the rows."""
+    if chosen.name != GOOGLE and chosen.noise_scale > 0.0:
+        _fit_seconds(planned, chosen)
+    runners = {}
+    for each in planned:
+        if each.plan is not None:
+            runners[each.stage.name] = DeviceRunner(
+                processor,
+                each.plan.encoding.n_qubits,
+                folder=folder / each.stage.name,
+                # fresh shots even where the optimiser ends at the pruned angles
+                settings_digest=STAGE if each.stage.name == STAGE else "",
+                twirls=each.twirls,
+                seed=seed,
+                say=say,
+                send=not collect,
+                wait=chosen.wait and not collect,
+            )
+            if chosen.name == GOOGLE and not collect:  # all at once, so that they queue together
+                runners[each.stage.name].submit(_calls(each.plan))
+    pending = []
+    for each in planned:
+        if each.plan is not None:
+            n_qubits, shots = each.plan.encoding.n_qubits, each.plan.total_shots
+            say(f"{each.stage.name} on {chosen.name}: {n_qubits} qubits, {shots} shots ...")
+            try:
+                each.row |= _measured(each.plan, runners[each.stage.name], chosen, pruning)
+            except PendingError as error:
+                pending.append(f"{each.stage.name}: {error}")
+    if pending:
+        raise PendingError("; ".join(pending) + f"; when they are done: python -m vqe_prune collect {folder.parent}")
+
+
+def _stages(pruning: Pruning, chosen: DeviceSettings, encoding: str) -> list[Stage]:
+    """The stages that were chosen; what symmetry leaves only where its circuit is another one."""
+    named = {"full": pruning.stages[0], "pruned": pruning.final}
+    circuits = {name: _encoded(stage, pruning, encoding).gates for name, stage in named.items()}
+    for stage in pruning.stages:
+        if stage.name == "symmetry" and _encoded(stage, pruning, encoding).gates not in circuits.values():
+            named["symmetry"] = stage
+    wanted = [name for name in DEVICE_STAGES if not chosen.stages or name in chosen.stages]
+    return list(dict.fromkeys(named[name] for name in wanted if name in named))
+
+
+def _encoded(stage: Stage, pruning: Pruning, encoding: str) -> Encoding:
+    """A stage on qubits, at its optimum."""
+    problem, angles = pruning.problem_of(stage), stage.optimum.angles
+    return encode(problem, stage.ansatz, angles, encoding, check_worth=CHECK_WORTH)
+
+
+def _plan(stage: Stage, pruning: Pruning, chosen: DeviceSettings, encoding: str) -> _Planned:
+    encoded, problem = _encoded(stage, pruning, encoding), pruning.problem_of(stage)
+    same = encoding if isinstance(problem, QubitProblem) else encoded.name
+    small = encode(problem, stage.ansatz, np.full(stage.ansatz.n_parameters, REFERENCE_ANGLE), same)
     resources = count_resources(encoded.gates)
     row: dict[str, Any] = {
         "stage": stage.name,
@@ -153,28 +230,80 @@ def _row(stage: Stage, encoded: Encoding, chosen: DeviceSettings) -> dict[str, A
     }
     if chosen.name != GOOGLE:
         row["expected_error"] = load_calibration(str(chosen.name)).rotation_error(encoded.gates)
-    return row
-
-
-def _measure(encoded: Encoding, small: Encoding, runner: DeviceRunner, chosen: DeviceSettings) -> dict[str, Any]:
+    if not encoded.n_qubits or not encoded.hamiltonian.terms:
+        row["left_out"].append([stage.name, "nothing is left to measure: its energy is known"])
+        return _Planned(stage=stage, row=row)
+    if resources.n_two_qubit_gates > MOST_GATES:
+        reason = f"{resources.n_two_qubit_gates} two-qubit gates are more than {MOST_GATES}: noise leaves nothing"
+        row["left_out"].append([stage.name, f"{reason} of the state"])
+        return _Planned(stage=stage, row=row)
     mitigation = [m for m in chosen.mitigation if m in available_mitigations(encoded, reference=small)]
-    reference = small if "reference" in mitigation else None
     try:
-        measured = measure_energy(encoded, runner, shots=chosen.shots, mitigation=mitigation, reference=reference)
+        plan = plan_measurement(
+            encoded,
+            shots=chosen.shots,
+            mitigation=mitigation,
+            reference=small if "reference" in mitigation else None,
+        )
     except InputError as error:
         raise InputError(f"device.{error}" if str(error).startswith(("shots", "mitigation")) else str(error)) from error
-    return _measured_row(measured, runner)
+    noiseless = chosen.name != GOOGLE and chosen.noise_scale == 0.0
+    return _Planned(stage=stage, row=row, plan=plan, twirls=0 if noiseless else chosen.twirls)
 
 
-def _refusal(encoded: Encoding, n_two_qubit_gates: int, chosen: DeviceSettings) -> str:
-    """Why a circuit is not measured; empty where it is."""
-    if not encoded.n_qubits or not encoded.hamiltonian.terms:
-        return "nothing is left to measure: its energy is known"
-    if chosen.name != GOOGLE and encoded.n_qubits > MOST_VIRTUAL_QUBITS:
-        return f"{encoded.n_qubits} qubits with noise are more than {MOST_VIRTUAL_QUBITS}: it would take hours"
-    if n_two_qubit_gates > MOST_GATES:
-        return f"{n_two_qubit_gates} two-qubit gates are more than {MOST_GATES}: noise leaves nothing of the state"
-    return ""
+def _calls(plan: MeasurementPlan) -> list[tuple[Any, Any, int]]:
+    """Return circuits, shots and fold of each call that `run_plan` makes."""
+    return [(plan.circuits[fold], shots, fold) for fold, shots in plan.shots.items() if shots]
+
+
+def _fit_seconds(planned: Sequence[_Planned], chosen: DeviceSettings) -> None:
+    """Leave out what a virtual device is predicted to take too long for, or let it take fewer shots; the last first."""
+    left = chosen.seconds
+    for each in reversed(planned):
+        if each.plan is None:
+            continue
+        n_qubits, shots = each.plan.encoding.n_qubits, chosen.shots
+        fewer = dict.fromkeys(min(chosen.twirls, most) for most in FEWER_TWIRLS)
+        costs = {twirls: predict_cost(each.plan.circuits, n_qubits, each.plan.shots, twirls) for twirls in fewer}
+        each.twirls = next((twirls for twirls in fewer if costs[twirls].seconds(shots) <= left), 0)
+        cost = costs[each.twirls]
+        if cost.per_shot and cost.seconds(shots) > left:
+            shots = max(int((left - cost.fixed) / cost.per_shot), 0)
+            shots -= shots % 10 ** max(len(str(shots)) - 2, 0)  # two digits: no more is known
+        if cost.seconds(shots) <= left and shots >= FEWEST_SHOTS:
+            try:
+                each.plan = plan_measurement(
+                    each.plan.encoding, shots=shots, mitigation=each.plan.mitigation, reference=each.plan.reference
+                )
+                left -= cost.seconds(shots)
+                continue
+            except InputError:  # too few for its settings
+                pass
+        fewest = FEWEST_SHOTS if cost.per_shot else chosen.shots
+        needed = math.ceil(chosen.seconds - left + cost.seconds(fewest))
+        reason = (
+            f"noise on {n_qubits} qubits would take some {cost.seconds(fewest):.0f} s"
+            f"{f' for {fewest} shots' if cost.per_shot else ''}, more than is left of device.seconds="
+            f"{chosen.seconds:g}; try device.seconds={needed}"
+        )
+        each.row["left_out"].append([each.stage.name, reason])
+        each.plan = None
+
+
+def _measured(plan: MeasurementPlan, runner: DeviceRunner, chosen: DeviceSettings, pruning: Pruning) -> dict[str, Any]:
+    row = _measured_row(estimate(plan, run_plan(plan, runner)), runner)
+    exact = pruning.problem.energies["exact"]
+    virtual = chosen.name if chosen.name != GOOGLE else None
+    if virtual is None or exact is None or pruning.problem.unit != HARTREE or plan.encoding.n_qubits > MOST_QUBITS:
+        return row
+    if SCALES_TRIED * noise_seconds(plan.circuits[1], plan.encoding.n_qubits) <= MOST_SCALED_SECONDS:
+        row["critical_noise_scales"] = critical_noise_scales(
+            lambda scale: noisy_energies(plan, runner, virtual, scale),
+            exact,
+            CHEMICAL_ACCURACY,
+            ("raw", row["mitigated"]),
+        )
+    return row
 
 
 def _measured_row(measured: Measurement, runner: DeviceRunner) -> dict[str, Any]:
@@ -185,6 +314,8 @@ def _measured_row(measured: Measurement, runner: DeviceRunner) -> dict[str, Any]
         "n_two_qubit_gates": runner.n_two_qubit_gates,
         "qubits": [str(qubit) for qubit in runner.placement.qubits],
         "n_settings": len(measured.plan.settings),
+        "n_frames": max((len(sizes) for sizes in runner.blocks), default=1),
+        "shots": measured.plan.total_shots,
         "estimates": [
             {
                 "name": each.name,

@@ -100,15 +100,21 @@ class PrunerSettings:
 
 @dataclass
 class DeviceSettings:
-    """The processor that circuits are measured on, None for none, and how."""
+    """The processor that circuits are measured on, None for none, and how; no stages stands for all there are."""
 
     name: str | None = None
     project: str | None = None
     processor: str | None = None
+    run: str | None = None
+    snapshot: str | None = None
+    config: str | None = None
+    wait: bool = True
+    stages: list[str] = field(default_factory=list)
     shots: int = 100_000
     mitigation: list[str] = field(default_factory=lambda: ["post_selection", "readout", "reference"])
     noise_scale: float = 1.0
     twirls: int = 16
+    seconds: float = 120.0
     optimizer: str = "none"
     iterations: int = 40
     start: str | None = None
@@ -142,11 +148,14 @@ class Settings:
         return self.ansatz.name not in OF_ELECTRONS
 
 
-NOT_IN_DIGEST = ("output_dir", "threads")
+NOT_IN_DIGEST = ("output_dir", "threads", "device.wait")
 """Settings that change where or how fast a study runs, not what it finds."""
 
 
 def digest(settings: Settings) -> str:
     """Return the first 12 hex digits of the SHA-256 of the settings that decide the result."""
-    content = {key: value for key, value in asdict(settings).items() if key not in NOT_IN_DIGEST}
+    content = asdict(settings)
+    for key in NOT_IN_DIGEST:
+        group, _, name = key.rpartition(".")
+        del (content[group] if group else content)[name]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]

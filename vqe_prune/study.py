@@ -49,12 +49,13 @@ LONG_QSIM_QUBITS = 20
 """From here on a check on qsim takes long enough to be announced."""
 
 
-def run(settings: Settings, *, write: Callable[[str], Any] | None = None) -> Record:
+def run(settings: Settings, *, write: Callable[[str], Any] | None = None, collect: bool = False) -> Record:
     """Run a study, or finish one that was interrupted, or say that it is complete.
 
     Args:
         settings: What to study; `vqe_prune.config.parse_settings` makes it.
         write: Prints text, default to standard output.
+        collect: Whether only jobs that were sent to Google's service before are collected: none is sent or waited for.
 
     Returns:
         The record, as written to the folder.
@@ -62,6 +63,7 @@ def run(settings: Settings, *, write: Callable[[str], Any] | None = None) -> Rec
     Raises:
         InputError: The input cannot be used or the folder belongs to another study.
         ConvergenceError: A calculation does not converge or contradicts another.
+        PendingError: With `collect` or ``device.wait=false``: jobs of Google's service are not done.
 
     """
     began = time.perf_counter()
@@ -72,6 +74,8 @@ def run(settings: Settings, *, write: Callable[[str], Any] | None = None) -> Rec
     if complete is not None:
         write(report.summary(complete) + f"\nThis study is complete; its report is {folder / 'report.html'}\n")
         return complete
+    if collect and settings.device.name is None:
+        raise InputError(f"the study in {folder} measures on no device: there is nothing to collect")
     threads = _threads(settings)
     processor = open_device(settings.device, settings.seed) if settings.device.name else None  # or fails at once
     problem, ansatz = set_up(settings, lambda text: write(text + "\n"))
@@ -83,7 +87,7 @@ def run(settings: Settings, *, write: Callable[[str], Any] | None = None) -> Rec
             write(report.summary(complete) + f"\nThis study is complete; its report is {folder / 'report.html'}\n")
             return complete
         trace = _open_trace(folder, settings)
-        return _compute(settings, problem, ansatz, trace, folder, times, began, write, threads, processor)
+        return _compute(settings, problem, ansatz, trace, folder, times, began, write, threads, processor, collect)
 
 
 def _compute(
@@ -97,6 +101,7 @@ def _compute(
     write: Callable[[str], Any],
     threads: int,
     processor: Any,
+    collect: bool,
 ) -> Record:
     """Prune, print the tables, check the circuit and write the results; everything known so far is in the trace."""
     unit = problem.unit
@@ -127,8 +132,16 @@ def _compute(
     mark, device = time.perf_counter(), None
     if processor is not None:
         chosen = settings.device
-        kept = folder / "device"
-        device = measure_on_device(pruning, processor, chosen, settings.encoding, kept, journal.say, settings.seed)
+        device = measure_on_device(
+            pruning,
+            processor,
+            chosen,
+            settings.encoding,
+            folder / "device",
+            journal.say,
+            seed=settings.seed,
+            collect=collect,
+        )
         times["device"] = time.perf_counter() - mark
         journal.say("\n" + report.format_device(device, unit))
     record = Record(

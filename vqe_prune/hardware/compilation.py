@@ -245,7 +245,7 @@ def _routed(
     """
     import cirq
 
-    head, tail = _split([_rounded(gate) for gate in gates])
+    head, tail = split_turns([_rounded(gate) for gate in gates])
     moments, turns, ends = _placed_head(tuple(head), placement.qubits, target, prepare)
     read = dict(zip(cirq.LineQubit.range(len(ends)), ends, strict=True))
     last = _tidy(cirq.Circuit([*turns, *to_cirq(tail).transform_qubits(read).all_operations()]))
@@ -270,7 +270,7 @@ def _placed_head(
         routed, ends = _route(native, qubits, target)
         read = dict(zip(starts, ends, strict=True))
         whole = _tidy(cirq.Circuit([*routed.all_operations(), *(o.transform_qubits(read) for o in turns)]))
-        before, after = _split(list(whole.all_operations()))
+        before, after = split_turns(list(whole.all_operations()))
         core = cirq.Circuit(before)
     return tuple(cirq.align_right(core)), tuple(after), ends
 
@@ -352,7 +352,7 @@ def _native(gates: Sequence[Gate], gateset: cirq.CompilationTargetGateset, prepa
     """Compile to a gate set on line qubits, wherever they will be."""
     import cirq
 
-    head, tail = _split([_rounded(gate) for gate in gates])
+    head, tail = split_turns([_rounded(gate) for gate in gates])
     core, turns = _native_head(tuple(head), gateset, prepare)
     last = _tidy(cirq.Circuit([*turns, *to_cirq(tail).all_operations()]))
     return cirq.Circuit([*core.all_operations(), *last.all_operations()])
@@ -371,11 +371,11 @@ def _native_head(
 
     circuit = _prepare_first_pairs(to_cirq(head), gateset) if prepare else to_cirq(head)
     native = _tidy(cirq.optimize_for_target_gateset(circuit, gateset=gateset, max_num_passes=None))
-    core, turns = _split(list(native.all_operations()))
+    core, turns = split_turns(list(native.all_operations()))
     return cirq.FrozenCircuit(core), tuple(turns)
 
 
-def _split(operations: Sequence[Step]) -> tuple[list[Step], list[Step]]:
+def split_turns(operations: Sequence[Step]) -> tuple[list[Step], list[Step]]:
     """Split off the gates on one qubit after which no gate on two acts on it."""
     head: list[Step] = []
     tail: list[Step] = []

@@ -1,8 +1,8 @@
 """Jobs that outlive the process: written down before they are sent, collected after a restart.
 
-A folder holds ``job.json`` (processor, ids of programs and jobs, circuits as numbers of their moments, those as Cirq
-JSON, shots, digest) and, as they come, ``results_K.npz`` with the outcomes of job K's circuits. Ids are chosen here and written before anything is sent,
-so that a process killed in between leaves no job that nobody knows of.
+A folder holds ``job.json`` (processor, placement, ids of programs and jobs, circuits as numbers of their moments, those
+as Cirq JSON, shots, digest) and, as they come, ``results_K.npz`` with the outcomes of job K's circuits. Ids are chosen
+here and written before anything is sent, so that a process killed in between leaves no job that nobody knows of.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import secrets
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -19,9 +20,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vqe_prune.errors import ConvergenceError, InputError, first_line
+from vqe_prune.errors import ConvergenceError, InputError, PendingError, first_line
 from vqe_prune.hardware.compilation import MEASUREMENT_KEY
-from vqe_prune.hardware.processors import GOOGLE, describe_processor, explained, open_processor
+from vqe_prune.hardware.placement import Placement
+from vqe_prune.hardware.processors import (
+    GOOGLE,
+    configuration_of,
+    describe_processor,
+    explained,
+    open_processor,
+)
 from vqe_prune.run_folder import locked, write_atomically
 
 if TYPE_CHECKING:
@@ -33,6 +41,9 @@ if TYPE_CHECKING:
 JOB_FILE = "job.json"
 SCHEMA = 2
 """1, which is still read, wrote every circuit out; circuits of a measurement have most of their moments in common."""
+
+FAILED = ("FAILURE", "CANCELLED")
+"""States of a job that will never have results."""
 
 CIRCUITS_PER_JOB = 20
 """Circuits sent in one job: few enough that a virtual job that is killed loses little."""
@@ -69,6 +80,8 @@ class Batch:
         programs: Compiled circuits with their measurement.
         shots: Of each circuit.
         jobs: How they are sent.
+        placement: Where circuits start, None where nobody said.
+        frames: How many programs in a row are one circuit in random frames; empty where each is one.
 
     """
 
@@ -77,10 +90,23 @@ class Batch:
     programs: tuple[cirq.Circuit, ...]
     shots: tuple[int, ...]
     jobs: tuple[Job, ...]
+    placement: Placement | None = None
+    frames: tuple[int, ...] = ()
+
+    @property
+    def blocks(self) -> tuple[tuple[int, ...], ...]:
+        """Shots of the programs of each circuit."""
+        rest = iter(self.shots)
+        return tuple(tuple(next(rest) for _ in range(n)) for n in self.frames or (1,) * len(self.shots))
 
 
 def plan_batch(
-    processor: AbstractProcessor, programs: Sequence[cirq.Circuit], shots: Sequence[int], digest: str
+    processor: AbstractProcessor,
+    programs: Sequence[cirq.Circuit],
+    shots: Sequence[int],
+    digest: str,
+    placement: Placement | None = None,
+    frames: Sequence[int] = (),
 ) -> Batch:
     """Divide circuits into jobs: circuits of one job have the same number of shots, which the service asks for."""
     jobs = []
@@ -97,44 +123,62 @@ def plan_batch(
         programs=tuple(programs),
         shots=tuple(shots),
         jobs=tuple(jobs),
+        placement=placement,
+        frames=tuple(frames),
     )
 
 
-def run_batch(
-    processor: AbstractProcessor, batch: Batch, folder: Path | None, say: Callable[[str], Any] = print
-) -> Outcomes:
-    """Send a batch and wait for its results.
+def run_batch(processor: AbstractProcessor, batch: Batch) -> Outcomes:
+    """Send a batch, wait for its results and write nothing down.
 
     Args:
         processor: Where it runs.
         batch: The circuits.
-        folder: Where ``job.json`` is written before and results are written while waiting; None writes nothing.
-        say: Told what the user should know, one line.
 
     Returns:
         Outcomes of each circuit, (shots, n_qubits), logical qubits in order.
 
     """
-    if folder is None:
-        sent = [_send(processor, batch, job) for job in batch.jobs]
-        return _merged(batch, [_results(processor, each, job) for each, job in zip(sent, batch.jobs, strict=True)])
+    sent = [_send(processor, batch, job) for job in batch.jobs]
+    return _merged(batch, [_results(processor, each, job) for each, job in zip(sent, batch.jobs, strict=True)])
+
+
+def submit_batch(processor: AbstractProcessor, batch: Batch, folder: Path, say: Callable[[str], Any] = print) -> None:
+    """Write a batch into a folder and send it; `collect` waits for its results.
+
+    Args:
+        processor: Where it runs.
+        batch: The circuits.
+        folder: Where ``job.json`` is written before anything is sent.
+        say: Told what the user should know, one line.
+
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder, lambda text: say(text.rstrip("\n"))):
         _write(batch, folder)
-        sent = [_send(processor, batch, job) for job in batch.jobs]
-        return _await(processor, batch, dict(enumerate(sent)), folder)
+        for job in batch.jobs:
+            _send(processor, batch, job)
 
 
-def collect(folder: Path, *, processor: AbstractProcessor | None = None, say: Callable[[str], Any] = print) -> Outcomes:
+def collect(
+    folder: Path,
+    *,
+    processor: AbstractProcessor | None = None,
+    say: Callable[[str], Any] = print,
+    send: bool = True,
+    wait: bool = True,
+) -> Outcomes:
     """Return the results of a batch that was sent earlier, by this process or one that is gone.
 
     Results that are in the folder are read from it. Jobs of Google's service are fetched by their ids. Those of virtual
-    processors die with their process: they are run again, and `say` is told so.
+    processors die with their process: they are run again, and `say` is told so. So are, once, jobs that failed.
 
     Args:
         folder: With a ``job.json``.
         processor: Where the batch was sent; None opens what ``job.json`` names, if it is needed.
         say: Told what happens, one line each.
+        send: Whether jobs that never arrived or failed may be sent to Google's service again; virtual ones always are.
+        wait: Whether to wait for jobs of the service that are not done.
 
     Returns:
         Outcomes of each circuit, (shots, n_qubits), logical qubits in order.
@@ -142,6 +186,7 @@ def collect(folder: Path, *, processor: AbstractProcessor | None = None, say: Ca
     Raises:
         InputError: The folder holds no batch.
         ConvergenceError: A job failed.
+        PendingError: Without `send` or `wait`: jobs never arrived, or are not done; results of the others are stored.
 
     """
     read_batch(folder)  # before a lock file is made in a folder that is none of ours
@@ -150,25 +195,61 @@ def collect(folder: Path, *, processor: AbstractProcessor | None = None, say: Ca
         missing = [k for k in range(len(batch.jobs)) if not _results_file(folder, k).exists()]
         if missing and processor is None:
             processor = open_processor(**batch.processor)
-        sent: dict[int, AbstractJob] = {}
-        jobs = list(batch.jobs)
-        lost = []
+        found: dict[int, AbstractJob | None] = {}
         for k in missing:
             assert processor is not None
-            found = _find(processor, jobs[k])
-            if found is None:
-                lost.append(k)
-                jobs[k] = _with_new_ids(jobs[k])
-            else:
-                sent[k] = found
-        if lost:
-            say(_loss_message(batch, len(lost)))
-            batch = replace(batch, jobs=tuple(jobs))
-            _write(batch, folder)
-        for k in lost:
+            found[k] = _find(processor, batch.jobs[k])
+        lost = [k for k, job in found.items() if job is None]
+        failed = [k for k, job in found.items() if job is not None and _state(job) in FAILED]
+        again = lost + failed
+        if again and not (send or batch.processor["name"] != GOOGLE):
+            raise _unsent(batch, found, lost, failed)
+        sent = {k: job for k, job in found.items() if job is not None and k not in failed}
+        if again:
             assert processor is not None
-            sent[k] = _send(processor, batch, batch.jobs[k])
-        return _await(processor, batch, sent, folder)
+            for message in _loss_messages(batch, found, lost, failed):
+                say(message)
+            jobs = tuple(_with_new_ids(job) if k in again else job for k, job in enumerate(batch.jobs))
+            batch = replace(batch, jobs=jobs)
+            _write(batch, folder)
+            sent |= {k: _send(processor, batch, batch.jobs[k]) for k in again}
+        waiting = {} if wait or batch.processor["name"] != GOOGLE else _unfinished(sent)
+        outcomes = _await(processor, batch, {k: job for k, job in sent.items() if k not in waiting}, folder)
+        if waiting:
+            states = Counter(waiting.values())
+            words = ", ".join(f"{number} {state}" for state, number in sorted(states.items()))
+            raise PendingError(f"{words} of {len(batch.jobs)} jobs on {batch.processor['processor']}")
+        return outcomes
+
+
+def _unfinished(sent: Mapping[int, AbstractJob]) -> dict[int, str]:
+    """What the jobs that are not done are doing, in words."""
+    states = {k: _state(job) for k, job in sent.items()}
+    return {k: "queued" if state == "READY" else "running" for k, state in states.items() if state != "SUCCESS"}
+
+
+def _unsent(
+    batch: Batch, found: Mapping[int, AbstractJob | None], lost: Sequence[int], failed: Sequence[int]
+) -> Exception:
+    if failed:
+        job = found[failed[0]]
+        assert job is not None
+        return ConvergenceError(
+            f"job {batch.jobs[failed[0]].job_id} failed: {_reason(job)}; the study's own command sends it again"
+        )
+    return PendingError(
+        f"{len(lost)} of {len(batch.jobs)} jobs never reached {batch.processor['processor']}; "
+        "the study's own command sends them"
+    )
+
+
+def _state(job: AbstractJob) -> str:
+    return str(job.execution_status().name)
+
+
+def _reason(job: AbstractJob) -> str:
+    failure = job.failure() or ("", "")
+    return ": ".join(part for part in failure if part) or _state(job).lower()
 
 
 def read_batch(folder: Path) -> Batch:
@@ -197,12 +278,35 @@ def read_batch(folder: Path) -> Batch:
             digest=content["digest"],
             programs=programs,
             shots=tuple(content["shots"]),
+            placement=_read_placement(content.get("placement")),
+            frames=tuple(content.get("frames", ())),
             jobs=tuple(Job(**{**job, "circuits": tuple(job["circuits"])}) for job in content["jobs"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path} cannot be read as a batch ({type(error).__name__}); remove the folder") from error
+
+
+def _read_placement(content: Mapping[str, Any] | None) -> Placement | None:
+    import cirq
+
+    if content is None:
+        return None
+    return Placement(
+        qubits=tuple(cirq.read_json(json_text=json.dumps(content["qubits"]))),
+        expected_error=float(content["expected_error"]),
+        gate=str(content["gate"]),
+        adjacent=bool(content["adjacent"]),
+    )
+
+
+def _write_placement(placement: Placement | None) -> dict[str, Any] | None:
+    import cirq
+
+    if placement is None:
+        return None
+    return {**vars(placement), "qubits": json.loads(cirq.to_json(list(placement.qubits)))}
 
 
 def _write(batch: Batch, folder: Path) -> None:
@@ -215,6 +319,8 @@ def _write(batch: Batch, folder: Path) -> None:
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "processor": dict(batch.processor),
         "digest": batch.digest,
+        "placement": _write_placement(batch.placement),
+        "frames": list(batch.frames),
         "shots": list(batch.shots),
         "jobs": [asdict(job) for job in batch.jobs],
         "moments": json.loads(cirq.to_json(list(places))),
@@ -232,15 +338,13 @@ def _with_new_ids(job: Job) -> Job:
 def _send(processor: AbstractProcessor, batch: Batch, job: Job) -> AbstractJob:
     programs = [batch.programs[k] for k in job.circuits]
     with explained(processor):
-        sampler = processor.get_sampler()  # knows the processor's default configuration
         return processor.run_sweep(
             program=programs[0] if len(programs) == 1 else programs,
             program_id=job.program_id,
             job_id=job.job_id,
             repetitions=job.shots,
             program_labels={"digest": batch.digest[:32], "job": str(batch.jobs.index(job))},
-            run_name=sampler.run_name,
-            device_config_name=sampler.device_config_name,
+            **configuration_of(processor),
         )
 
 
@@ -267,7 +371,7 @@ def _find(processor: AbstractProcessor, job: Job) -> AbstractJob | None:
 def _await(
     processor: AbstractProcessor | None, batch: Batch, sent: Mapping[int, AbstractJob], folder: Path
 ) -> Outcomes:
-    """Wait for each job that was sent, store its results, and read all."""
+    """Wait for each job that was sent, store its results, and read all; nothing where some are still missing."""
     for k, job in sent.items():
         assert processor is not None
         outcomes = _results(processor, job, batch.jobs[k])
@@ -275,9 +379,11 @@ def _await(
         named = {f"circuit_{c}": o for c, o in zip(batch.jobs[k].circuits, outcomes, strict=True)}
         np.savez_compressed(buffer, allow_pickle=False, **named)
         write_atomically(_results_file(folder, k), buffer.getvalue())
-    stored = []
+    stored: list[Outcomes] = []
     for k, planned in enumerate(batch.jobs):
         path = _results_file(folder, k)
+        if not path.exists():
+            return []  # some are not done
         try:
             with np.load(path, allow_pickle=False) as file:
                 stored.append([np.asarray(file[f"circuit_{c}"], dtype=np.bool_) for c in planned.circuits])
@@ -312,8 +418,17 @@ def _results_file(folder: Path, k: int) -> Path:
     return folder / f"results_{k}.npz"
 
 
-def _loss_message(batch: Batch, n_lost: int) -> str:
-    name = batch.processor["name"]
-    if name == GOOGLE:
-        return f"{n_lost} of {len(batch.jobs)} jobs never reached {batch.processor['processor']}: sent now"
-    return f"{n_lost} of {len(batch.jobs)} jobs on the virtual {name} ended with their process: run again"
+def _loss_messages(
+    batch: Batch, found: Mapping[int, AbstractJob | None], lost: Sequence[int], failed: Sequence[int]
+) -> list[str]:
+    name, n_jobs = batch.processor["name"], len(batch.jobs)
+    messages = []
+    if lost and name == GOOGLE:
+        messages.append(f"{len(lost)} of {n_jobs} jobs never reached {batch.processor['processor']}: sent now")
+    elif lost:
+        messages.append(f"{len(lost)} of {n_jobs} jobs on the virtual {name} ended with their process: run again")
+    if failed:
+        job = found[failed[0]]
+        assert job is not None
+        messages.append(f"{len(failed)} of {n_jobs} jobs failed ({_reason(job)}): sent again")
+    return messages

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqe_prune.circuit import Gate
-from vqe_prune.errors import InputError
+from vqe_prune.errors import InputError, PendingError
 from vqe_prune.hardware.compilation import (
+    ROUTED_CANDIDATES,
     CompiledCircuit,
     Target,
     compile_circuit,
@@ -23,15 +24,18 @@ from vqe_prune.hardware.compilation import (
     place_circuits,
     validate,
 )
-from vqe_prune.hardware.jobs import JOB_FILE, collect, plan_batch, read_batch, run_batch
+from vqe_prune.hardware.jobs import JOB_FILE, Batch, collect, plan_batch, read_batch, run_batch, submit_batch
 from vqe_prune.hardware.placement import Placement
-from vqe_prune.hardware.processors import describe_processor, explained
+from vqe_prune.hardware.processors import GOOGLE, describe_processor, explained
 from vqe_prune.hardware.twirling import can_twirl, split_shots
 
 if TYPE_CHECKING:
     import cirq
     from cirq_google.engine import AbstractProcessor
 
+
+ROUTED_GATES = 600
+"""Two-qubit gates that are routed when placements are tried: fewer are tried of longer circuits, at seconds each."""
 
 ANGLE_DIGITS = 6
 """Digits (radian) by which circuits are told apart."""
@@ -56,12 +60,14 @@ class DeviceRunner:
             `twirl_circuit`.
         seed: Of the frames.
         say: Told what the user should know, one line each.
+        send: Whether circuits may be sent to Google's service; False only collects what was sent before.
+        wait: Whether `run` waits for jobs of the service; False raises PendingError where some are not done.
 
     Attributes:
         n_two_qubit_gates: Largest number in a circuit of the last `run`, folding counted; None before.
         depth: Largest number of moments that take time, measurement left out; None before.
         placement: Physical qubits and expected error; None before.
-        compiled: The circuits of the last `run`, before folding.
+        compiled: The circuits of the last `run`; as compiled, or in their first frame where an earlier call sent them.
         blocks: Of the last `run`, how many shots of each circuit were taken in one frame after the other.
         notes: What the user should know, in words.
 
@@ -79,10 +85,13 @@ class DeviceRunner:
         twirls: int = 0,
         seed: int = 0,
         say: Callable[[str], Any] = print,
+        send: bool = True,
+        wait: bool = True,
     ) -> None:
         self._processor, self._n_qubits, self._folder = processor, n_qubits, folder
         self._twirls, self._seed = twirls, seed
         self._digest, self._prepare, self._say = settings_digest, prepare, say
+        self._sends, self._waits = send, wait
         with explained(processor):
             calibration = processor.get_current_calibration()
             self._targets = find_targets(processor.get_device(), calibration)
@@ -120,8 +129,10 @@ class DeviceRunner:
 
         """
         self._check(circuits)
+        gates = max((sum(len(gate.qubits) == 2 for gate in each) for each in circuits), default=0)
+        candidates = min(ROUTED_CANDIDATES, max(2, ROUTED_GATES // max(gates, 1)))
         self._target, self.placement = place_circuits(
-            circuits, self._n_qubits, self._targets, weights=weights, prepare=self._prepare
+            circuits, self._n_qubits, self._targets, weights=weights, prepare=self._prepare, candidates=candidates
         )
         self._known.clear()
         return self.placement
@@ -129,7 +140,12 @@ class DeviceRunner:
     def compile(self, circuits: Sequence[Sequence[Gate]], weights: Sequence[float] = ()) -> tuple[CompiledCircuit, ...]:
         """Compile circuits on the runner's qubits, choosing them with the weights of `place` at the first call."""
         self._check(circuits)
-        if self._target is None:
+        if self._target is None and self.placement is not None:  # of a batch that was sent earlier
+            same = [target for target in self._targets if target.errors.gate == self.placement.gate]
+            if not same:
+                raise InputError(f"the processor has no {self.placement.gate} gate any more; choose another folder")
+            self._target = same[0]
+        elif self._target is None:
             self.place(circuits, weights)
         assert self._target is not None and self.placement is not None
         for gates in map(tuple, circuits):
@@ -153,50 +169,111 @@ class DeviceRunner:
         Raises:
             InputError: Shots or fold cannot be used, or the folder holds another batch.
             ConvergenceError: A job failed.
+            PendingError: Jobs are not done or were never sent, and the runner does not wait or send.
 
         """
+        if not circuits and not len(shots):
+            return []
+        if self._folder is None:
+            batch = self._plan(circuits, shots, fold, self._calls)
+            self._calls += 1
+            return _joined(run_batch(self._processor, batch), self.blocks)
+        folder, batch = self._send(circuits, shots, fold, self._calls)
+        if batch.placement is not None:
+            self._adopt(batch)
+        else:  # written before placements were
+            self._plan(circuits, shots, fold, self._calls)
+        outcomes = collect(folder, processor=self._processor, say=self._say, send=self._sends, wait=self._waits)
+        self._calls += 1
+        return _joined(outcomes, self.blocks)
+
+    def submit(self, calls: Sequence[tuple[Sequence[Sequence[Gate]], Sequence[int], int]]) -> None:
+        """Send the batches of the next calls of `run`, circuits, shots and fold of each, so that they queue together.
+
+        Raises:
+            InputError: As `run`, or the runner has no folder to keep them in.
+            PendingError: Nothing may be sent, and one was not sent before.
+
+        """
+        if self._folder is None:
+            raise InputError("submitting needs a folder that keeps the jobs")
+        for ahead, (circuits, shots, fold) in enumerate(calls):
+            self._send(circuits, shots, fold, self._calls + ahead)
+
+    def _send(
+        self, circuits: Sequence[Sequence[Gate]], shots: Sequence[int], fold: int, call: int
+    ) -> tuple[Path, Batch]:
+        """Send a batch unless it was sent before, and return its folder and content."""
+        assert self._folder is not None
+        folder = self._folder / f"{call:04d}"
+        if (folder / JOB_FILE).exists():
+            batch = read_batch(folder)
+            if batch.digest != self._digest_of(circuits, shots, fold, call):
+                raise InputError(f"{folder} holds a batch of other circuits or settings; choose another folder")
+            if self.placement is None and batch.placement is not None:
+                self.placement = batch.placement  # later batches go to the same qubits
+            return folder, batch
+        if not self._sends and describe_processor(self._processor)["name"] == GOOGLE:
+            raise PendingError(f"{folder} was not sent; the study's own command sends it")
+        batch = self._plan(circuits, shots, fold, call)
+        submit_batch(self._processor, batch, folder, self._say)
+        return folder, batch
+
+    def _plan(self, circuits: Sequence[Sequence[Gate]], shots: Sequence[int], fold: int, call: int) -> Batch:
+        """Compile a batch."""
         if len(shots) != len(circuits) or any(number < 1 for number in shots):
             raise InputError(f"shots={list(shots)} must be one number, 1 or more, for each of {len(circuits)} circuits")
-        if not circuits:
-            return []
         self.compiled = self.compile(circuits, shots)
-        self.blocks, programs = self._in_frames(shots, fold)
+        self.blocks, programs = self._in_frames(shots, fold, call)
         assert self._target is not None
-        for program in programs:
-            validate(program, self._target.device)
-        self.n_two_qubit_gates = max(map(count_two_qubit_gates, programs))
-        self.depth = max(map(count_physical_moments, programs))
-        digest = self._digest_of(circuits, shots, fold)  # before the call is counted: it is part of it
-        folder = None if self._folder is None else self._folder / f"{self._calls:04d}"
-        self._calls += 1
-        if folder is not None and (folder / JOB_FILE).exists():
-            if read_batch(folder).digest != digest:
-                raise InputError(f"{folder} holds a batch of other circuits or settings; choose another folder")
-            return _joined(collect(folder, processor=self._processor, say=self._say), self.blocks)
-        batch = plan_batch(self._processor, programs, [number for sizes in self.blocks for number in sizes], digest)
-        return _joined(run_batch(self._processor, batch, folder, self._say), self.blocks)
+        if fold != 1 or len(programs) > len(circuits):  # else they are what compiling validated
+            for program in programs:
+                validate(program, self._target.device)
+        self._count(programs)
+        each = [number for sizes in self.blocks for number in sizes]
+        digest = self._digest_of(circuits, shots, fold, call)
+        return plan_batch(self._processor, programs, each, digest, self.placement, list(map(len, self.blocks)))
 
-    def _in_frames(self, shots: Sequence[int], fold: int) -> tuple[tuple[tuple[int, ...], ...], list[cirq.Circuit]]:
-        """Programs of all circuits, each in its frames, and the shots of these; the same ones in every process."""
+    def _in_frames(
+        self, shots: Sequence[int], fold: int, call: int
+    ) -> tuple[tuple[tuple[int, ...], ...], list[cirq.Circuit]]:
+        """Shots of all circuits in their frames, and the programs of these."""
         blocks, programs = [], []
         for k, (compiled, number) in enumerate(zip(self.compiled, shots, strict=True)):
             plain = compiled.program(fold)
             sizes = split_shots(int(number), self._twirls if can_twirl(plain) else 0)
             blocks.append(sizes)
             for twirl in range(len(sizes)):
-                frames = np.random.default_rng([self._seed, self._calls, k, twirl])
+                frames = np.random.default_rng([self._seed, call, k, twirl])
                 programs.append(compiled.program(fold, frames) if len(sizes) > 1 else plain)
         return tuple(blocks), programs
+
+    def _adopt(self, batch: Batch) -> None:
+        """Take over where a batch was sent: a calibration of today might place it elsewhere."""
+        assert batch.placement is not None
+        self.placement, self.blocks = batch.placement, batch.blocks
+        places = np.cumsum([0, *map(len, batch.blocks)])[:-1]
+        self.compiled = tuple(
+            CompiledCircuit(
+                circuit=program[:-1], starts=batch.placement.qubits, ends=next(iter(program[-1].operations)).qubits
+            )
+            for program in (batch.programs[k] for k in places)
+        )
+        self._count(batch.programs)
+
+    def _count(self, programs: Sequence[cirq.Circuit]) -> None:
+        self.n_two_qubit_gates = max(map(count_two_qubit_gates, programs))
+        self.depth = max(map(count_physical_moments, programs))
 
     def _check(self, circuits: Sequence[Sequence[Gate]]) -> None:
         used = max((q for gates in circuits for gate in gates for q in gate.qubits), default=-1)
         if used >= self._n_qubits:
             raise InputError(f"a circuit uses qubit {used}, but the runner has {self._n_qubits} qubits, 0 first")
 
-    def _digest_of(self, circuits: Sequence[Sequence[Gate]], shots: Sequence[int], fold: int) -> str:
+    def _digest_of(self, circuits: Sequence[Sequence[Gate]], shots: Sequence[int], fold: int, call: int) -> str:
         content = {
             "processor": describe_processor(self._processor),
-            "call": self._calls,
+            "call": call,
             "circuits": [[_rounded(gate) for gate in gates] for gates in circuits],
             "shots": [int(number) for number in shots],
             "fold": fold,

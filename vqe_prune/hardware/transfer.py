@@ -21,10 +21,9 @@ import cirq
 import numpy as np
 from numpy.typing import NDArray
 
-Vector = NDArray[np.float64]
+from vqe_prune.hardware.cost import MOST_QUBITS
 
-MOST_QUBITS = 12
-"""The vector takes 134 MB there, and twice that while a gate is applied."""
+Vector = NDArray[np.float64]
 
 KEPT_AMPLITUDES = 2**25
 """Numbers kept in states that circuits begin with alike; 256 MB."""
@@ -39,7 +38,7 @@ BASES = {
 
 
 def transfer_matrix(operation: cirq.Operation) -> Vector:
-    """Return R_PQ = Tr(P E(Q)) / 2^k of a gate or channel on k = 1 or 2 qubits; shape (4^k, 4^k), P and Q ordered I X Y Z.
+    """Return R_PQ = Tr(P E(Q)) / 2^k of a gate or channel on k = 1 or 2 qubits; shape (4^k, 4^k), letters I X Y Z.
 
     Args:
         operation: With Kraus operators; its first qubit is that of the first letter.
@@ -124,7 +123,8 @@ class _State:
         rest = tuple(k for k in range(len(self.axes)) if k not in order)
         found = found.transpose([*order, *rest]).reshape(1 << len(order), -1).sum(axis=1)
         found = np.maximum(found, 0.0)  # rounding
-        return np.asarray(found / found.sum(), dtype=np.float64)
+        probabilities: Vector = found / found.sum()
+        return probabilities
 
 
 def _on(qubits: tuple[cirq.Qid, ...], own: tuple[cirq.Qid, ...], matrix: Vector) -> Vector:
@@ -133,7 +133,8 @@ def _on(qubits: tuple[cirq.Qid, ...], own: tuple[cirq.Qid, ...], matrix: Vector)
         return matrix
     if len(own) == 2:
         return matrix.reshape(4, 4, 4, 4).transpose(1, 0, 3, 2).reshape(16, 16)
-    return np.kron(matrix, np.eye(4)) if own[0] == qubits[0] else np.kron(np.eye(4), matrix)
+    first, second = (matrix, np.eye(4)) if own[0] == qubits[0] else (np.eye(4), matrix)
+    return np.asarray(np.kron(first, second), dtype=np.float64)
 
 
 class NoisyCircuits:

@@ -28,7 +28,9 @@ from cirq_google.engine.virtual_engine_factory import create_device_spec_from_pr
 from numpy.typing import NDArray
 
 from vqe_prune.errors import InputError
-from vqe_prune.hardware.transfer import MOST_QUBITS, NoisyCircuits
+from vqe_prune.hardware.cost import MOST_QUBITS
+from vqe_prune.hardware.transfer import NoisyCircuits
+
 
 def scaled_device_noise(name: str, factor: float, qubits: Iterable[cirq.Qid] | None = None) -> cirq.NoiseModel:
     """Build the noise model of a device's calibration with all its error rates multiplied by a factor.
@@ -105,7 +107,7 @@ def noisy_circuits(name: str, factor: float, qubits: frozenset[cirq.Qid]) -> Noi
 class NoisySampler(cirq.Sampler):  # type: ignore[misc]  # cirq is untyped here
     """Samples with a device's noise, by the simulator that suits the number of qubits.
 
-    Up to `transfer.MOST_QUBITS` all shots are drawn from the exact probabilities of outcomes, which their number costs
+    Up to `cost.MOST_QUBITS` all shots are drawn from the exact probabilities of outcomes, which their number costs
     nothing. Above, and where a circuit does not measure each qubit once at its end, qsim runs a trajectory for each
     shot; either way shots are independent.
 

@@ -56,15 +56,33 @@ def device_lines(device: Mapping[str, Any]) -> list[str]:
         gates = f"{measured['n_two_qubit_gates']} two-qubit gates on {measured['n_qubits']} qubits{doubt}"
         if measured["estimates"]:
             where = ", ".join(measured["qubits"])
-            lines.append(f"{measured['stage']}: {gates}; {measured['n_settings']} settings at {where}")
+            fewer = measured.get("shots", device["shots"])
+            counted = "" if fewer == device["shots"] else f", {fewer} shots: more would take longer than was allowed"
+            lines.append(f"{measured['stage']}: {gates}; {measured['n_settings']} settings at {where}{counted}")
+            lines += _scale_lines(measured)
         else:
             lines.append(f"{measured['stage']}: {gates}; not measured: {measured['left_out'][0][1]}")
     return lines
 
 
+def _scale_lines(measured: Mapping[str, Any]) -> list[str]:
+    """How good the processor must be, with infinitely many shots."""
+    words = []
+    for name, scale in measured.get("critical_noise_scales", {}).items():
+        mitigated = "mitigated" if name == measured["mitigated"] and name != "raw" else name
+        if scale == 0.0:
+            words.append(f"{mitigated} not even without noise")
+        else:
+            words.append(
+                f"{mitigated} " + ("at any noise that was tried" if scale is None else f"at noise x {scale:.2g}")
+            )
+    return [f"{measured['stage']}: with enough shots within 1 kcal/mol {', '.join(words)}"] if words else []
+
+
 def device_title(device: Mapping[str, Any]) -> str:
     """Return the name of the device and what was asked of it."""
-    name = f"{device['name']} {device['processor'] or ''}".strip()
+    configuration = device.get("configuration", {}).values()
+    name = " ".join(str(part) for part in (device["name"], device["processor"], *configuration) if part)
     scaled = "" if device["noise_scale"] == 1.0 else f", noise times {device['noise_scale']:g}"
     frames = f", circuits in up to {device['twirls']} random frames" if device.get("twirls") else ""
     return f"Measured on {name}{scaled}, {device['shots']} shots an ansatz{frames}; * is mitigated as chosen beforehand"

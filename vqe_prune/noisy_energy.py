@@ -1,0 +1,154 @@
+"""Energies that infinitely many shots on a noisy processor would give, and how good the processor must be.
+
+No shot is drawn: probabilities of outcomes are exact, so what is left of an error is the noise itself. For more than
+`hardware.cost.MOST_QUBITS` qubits there are only shots: `measure_energy` on a `DeviceRunner` gives an energy
+with a bar.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vqe_prune.errors import InputError
+from vqe_prune.hardware.cost import MOST_QUBITS
+from vqe_prune.measurement_plan import MeasurementPlan
+from vqe_prune.mitigation import Tally, UnusableDataError, calibrate_readout, read_energy, subtract_reference
+
+if TYPE_CHECKING:
+    from vqe_prune.hardware import DeviceRunner
+
+FINE = 10**12
+"""Shots that stand for exact probabilities where outcomes are counted; an energy is off by some 1e-12 of its norm."""
+
+LARGEST_SCALE = 64.0
+"""Larger factors of the noise are not looked for."""
+
+SHARP = 1e-2
+"""Relative tolerance of a critical factor."""
+
+BASES: tuple[tuple[str, ...], ...] = ((), ("post_selection",), ("readout",), ("readout", "post_selection"))
+
+
+def noisy_energies(
+    plan: MeasurementPlan, runner: DeviceRunner, device: str, noise_scale: float = 1.0
+) -> dict[str, float]:
+    """Return the energies that a plan gives with infinitely many shots under a device's scaled noise.
+
+    Args:
+        plan: From `plan_measurement`; its shots are of no matter, its mitigation is, ``zne`` left out.
+        runner: For the same device; it places and compiles the plan's circuits.
+        device: ``rainbow``, ``weber`` or ``willow_pink``.
+        noise_scale: Factor of all error rates, see `hardware.virtual.scaled_device_noise`.
+
+    Returns:
+        Energies by the names of `measure.estimate`, in the Hamiltonian's unit, ``raw`` first; those left out that the
+        outcomes do not give.
+
+    Raises:
+        InputError: The device is unknown, the factor is negative or too large, or there are too many qubits.
+
+    """
+    from vqe_prune.hardware.virtual import noisy_circuits
+
+    if plan.encoding.n_qubits > MOST_QUBITS:
+        raise InputError(
+            f"{plan.encoding.n_qubits} qubits are more than {MOST_QUBITS}: exact energies under noise take hours; "
+            "measure_energy gives one with an error bar"
+        )
+    compiled = runner.compile(plan.circuits[1])
+    tallies = []
+    for circuit in compiled:
+        program = circuit.program()
+        circuits = noisy_circuits(device, noise_scale, frozenset(program.all_qubits()))
+        tallies.append(_as_tally(circuits.probabilities(program, circuit.ends), plan.encoding.n_qubits))
+    start = {qubit: k for k, qubit in enumerate(compiled[0].starts)} if compiled else {}
+    positions = [tuple(start[q] for q in c.ends) if set(c.ends) <= set(start) else None for c in compiled]
+    n = len(plan.settings)
+    found: dict[str, float] = {}
+    bases = [steps for steps in BASES if set(steps) <= set(plan.mitigation)]
+    for steps in bases:
+        name = ", ".join(steps) or "raw"
+        readout = calibrate_readout(*tallies[-2:]) if "readout" in steps else None
+        readings = []
+        for first, variances in ((0, plan.grouping.variances), (n, plan.reference_variances)):
+            if first and plan.reference_energy is None:
+                continue
+            try:
+                own = tallies[first : first + n], variances
+                where = positions[first : first + n]
+                select = "post_selection" in steps
+                constant = plan.encoding.hamiltonian.constant
+                readings.append(
+                    read_energy(constant, plan.settings, *own, post_select=select, readout=readout, positions=where)
+                )
+            except UnusableDataError:
+                break
+        if readings:
+            found[name] = readings[0].value
+        if len(readings) == 2 and plan.reference_energy is not None and steps in (bases[0], bases[-1]):
+            found[f"{name}, reference"] = subtract_reference(readings[0], readings[1], plan.reference_energy).value
+    return found
+
+
+def _as_tally(probabilities: NDArray[np.float64], n_qubits: int) -> Tally:
+    bits = (np.arange(1 << n_qubits)[:, None] >> np.arange(n_qubits - 1, -1, -1) & 1).astype(np.bool_)
+    return Tally(bits, np.rint(FINE * probabilities).astype(np.int64))
+
+
+def critical_noise_scales(
+    energies: Callable[[float], Mapping[str, float]],
+    exact: float,
+    budget: float,
+    names: Collection[str] | None = None,
+) -> dict[str, float | None]:
+    """Return, for each estimate, the smallest factor of a device's noise at which its error reaches a budget.
+
+    Args:
+        energies: From the factor to energies by name, such as ``lambda x: noisy_energies(plan, runner, name, x)``; each
+            factor is asked for once.
+        exact: The energy to compare with.
+        budget: Largest size of the error, in the energies' unit; chemical accuracy is 1.594e-3 hartree.
+        names: Of the estimates that are asked for; None for all.
+
+    Returns:
+        Factors to 1 % by the names that exist without noise: 0 where the error exceeds the budget without noise, None
+        where it does not up to `LARGEST_SCALE` or the largest factor that the device allows. An error that crosses the
+        budget, comes back and crosses it again within a quarter of the found factor is not seen.
+
+    """
+    known: dict[float, Mapping[str, float]] = {}
+
+    def excess(name: str, scale: float) -> float:
+        if scale not in known:
+            known[scale] = energies(scale)
+        value = known[scale].get(name)
+        return budget if value is None else abs(value - exact) - budget  # no value is no accuracy
+
+    excess("", 0.0)
+    return {name: _crossing(partial(excess, name)) for name in known[0.0] if names is None or name in names}
+
+
+def _crossing(excess: Callable[[float], float]) -> float | None:
+    """The smallest zero that is found of a function that begins below zero, 0 where it does not."""
+    from scipy.optimize import brentq
+
+    if excess(0.0) > 0.0:
+        return 0.0
+    low, high = 0.0, 1.0
+    try:
+        while excess(high) < 0.0:
+            low, high = high, 2.0 * high
+            if high > LARGEST_SCALE:
+                return None
+    except InputError:  # larger than the device's error rates allow
+        return None
+    if low == 0.0:
+        while high > 1e-6 and excess(high / 4.0) > 0.0:  # errors may turn: the smallest crossing counts
+            high /= 4.0
+        low = high / 4.0
+    return float(brentq(excess, low, high, rtol=SHARP))
