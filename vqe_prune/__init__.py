@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from vqe_prune.lattice import Lattice, build_lattice, chain, lattice_from_bonds, lattice_from_graph, ring
     from vqe_prune.measure import Measurement, measure_energy, sampler_runner
     from vqe_prune.models import SpinModel, fermi_hubbard, heisenberg, j1j2, read_pauli_sum, transverse_field_ising, xxz
+    from vqe_prune.noisy_energy import critical_noise_scales, noisy_energies
     from vqe_prune.objective import EnergyObjective, Objective, QubitEnergyObjective, sector_hamiltonian
     from vqe_prune.observables import Observables, Properties, density_matrices, observe, properties_of
     from vqe_prune.optimize import Optimum, minimize
@@ -99,6 +100,7 @@ _HOMES = {
     "build_lattice": "lattice",
     "chain": "lattice",
     "count_resources": "circuit",
+    "critical_noise_scales": "noisy_energy",
     "density_matrices": "observables",
     "encode": "encoding",
     "fermi_hubbard": "models",
@@ -120,6 +122,7 @@ _HOMES = {
     "molecular_qubit_problem": "qubit_problem",
     "parse_settings": "config",
     "needed_parameters": "prune.family",
+    "noisy_energies": "noisy_energy",
     "observe": "observables",
     "open_processor": "hardware",
     "pauli_pool": "adapt",

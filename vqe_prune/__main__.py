@@ -88,7 +88,7 @@ collect finishes a study whose jobs were sent to Google's service, from its fold
   device.iterations=      of this optimiser, at most (40)
   device.start=           {device_starts}: its first angles (zero; pruned for ansätze on qubits)
   device.seconds=         most seconds that a virtual device may take in all, as predicted (120); what would take
-                          longer is left out, or above {most_exact} qubits takes fewer shots
+                          longer is left out, or above 12 qubits takes fewer shots
   exact=                  false leaves out the exact energy (true)
   seed=                   of the random rule, and the first of the random starts and restarts (0)
   threads=                for large problems (all cores)
@@ -182,7 +182,6 @@ def _choices() -> dict[str, str]:
         "optimizers": config.OPTIMIZERS,
         "device_starts": config.DEVICE_STARTS,
         "stages": config.DEVICE_STAGES,
-        "most_exact": ["12"],
         "treatments": config.TREATMENTS,
         "orders": ORDERS,
         "starts": STARTS,

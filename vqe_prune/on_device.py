@@ -187,6 +187,8 @@ def _measure(
             n_qubits, shots = each.plan.encoding.n_qubits, each.plan.total_shots
             say(f"{each.stage.name} on {chosen.name}: {n_qubits} qubits, {shots} shots ...")
             try:
+                if chosen.name == GOOGLE:
+                    runners[each.stage.name].fetch(_calls(each.plan))
                 each.row |= _measured(each.plan, runners[each.stage.name], chosen, pruning)
             except PendingError as error:
                 pending.append(f"{each.stage.name}: {error}")
@@ -195,14 +197,13 @@ def _measure(
 
 
 def _stages(pruning: Pruning, chosen: DeviceSettings, encoding: str) -> list[Stage]:
-    """The stages that were chosen; what symmetry leaves only where its circuit is another one."""
+    """The stages that were chosen; what symmetry leaves only where its circuit is none of the others'."""
     named = {"full": pruning.stages[0], "pruned": pruning.final}
-    circuits = {name: _encoded(stage, pruning, encoding).gates for name, stage in named.items()}
-    for stage in pruning.stages:
-        if stage.name == "symmetry" and _encoded(stage, pruning, encoding).gates not in circuits.values():
-            named["symmetry"] = stage
-    wanted = [name for name in DEVICE_STAGES if not chosen.stages or name in chosen.stages]
-    return list(dict.fromkeys(named[name] for name in wanted if name in named))
+    named |= {stage.name: stage for stage in pruning.stages if stage.name == "symmetry"}
+    wanted = [name for name in DEVICE_STAGES if name in named and (not chosen.stages or name in chosen.stages)]
+    circuits = {name: _encoded(named[name], pruning, encoding).gates for name in wanted}
+    others = [gates for name, gates in circuits.items() if name != "symmetry"]
+    return list(dict.fromkeys(named[n] for n in wanted if n != "symmetry" or circuits[n] not in others))
 
 
 def _encoded(stage: Stage, pruning: Pruning, encoding: str) -> Encoding:

@@ -142,14 +142,16 @@ def _open_google(
         engine = cirq_google.get_engine(project)
         if processor is None:
             raise InputError(f"device=google needs device.processor=ID{_processors_of(engine)}")
-        found = engine.get_processor(processor)
         try:
+            found = engine.get_processor(processor)
             found.get_device()  # the first call that reaches the service
         except Exception as error:
             if not _is_missing(error):
                 raise
+            where = f"device.project={project}" if project else "the default project of the credentials"
             raise InputError(
-                f"device=google: the project has no processor {processor}{_processors_of(engine)}"
+                f"device=google: {where} has no processor {processor} ({first_line(error)}); "
+                f"check device.processor=ID{_processors_of(engine)}"
             ) from error
         if run is None and snapshot is None and config is None:
             return found

@@ -200,6 +200,23 @@ class DeviceRunner:
         for ahead, (circuits, shots, fold) in enumerate(calls):
             self._send(circuits, shots, fold, self._calls + ahead)
 
+    def fetch(self, calls: Sequence[tuple[Sequence[Sequence[Gate]], Sequence[int], int]]) -> None:
+        """Store what is done of the batches of the next calls of `run`, and say what of all of them is not.
+
+        Raises:
+            PendingError: Jobs are not done or were never sent, and the runner does not wait or send.
+
+        """
+        pending = []
+        for ahead, (circuits, shots, fold) in enumerate(calls):
+            try:
+                folder, _ = self._send(circuits, shots, fold, self._calls + ahead)
+                collect(folder, processor=self._processor, say=self._say, send=self._sends, wait=self._waits)
+            except PendingError as error:
+                pending.append(f"at fold {fold}, {error}" if fold != 1 else str(error))
+        if pending:
+            raise PendingError(", ".join(pending))
+
     def _send(
         self, circuits: Sequence[Sequence[Gate]], shots: Sequence[int], fold: int, call: int
     ) -> tuple[Path, Batch]:
