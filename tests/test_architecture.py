@@ -9,8 +9,8 @@ import vqe_prune
 
 PACKAGE = Path(vqe_prune.__file__).parent
 ORDER = [
-    "errors", "units", "run_folder", "settings", "lie_settings", "excitation_settings", "molecule_input",
-    "dipole", "electrons", "chemistry",
+    "errors", "units", "run_folder", "settings", "lie_settings", "device_settings", "excitation_settings",
+    "molecule_input", "dipole", "electrons", "chemistry",
     "engine.pauli_kernels", "paulis", "lattice", "models", "automorphism", "symmetry", "problem", "alignment",
     "ansatz.rotation", "ansatz.ucc", "ansatz.fabric", "ansatz.amplitudes", "ansatz.order", "starts",
     "ansatz.layered", "ansatz.imported",

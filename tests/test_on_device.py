@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import vqe_prune as vp
-from vqe_prune import config
+from vqe_prune import config, device_settings
 from vqe_prune.measurement_plan import MITIGATIONS
 from vqe_prune.on_device import measure_on_device, open_device
 from vqe_prune.report import summary
@@ -59,13 +59,16 @@ def test_large_circuits_are_not_measured_but_counted(tmp_path: Path) -> None:
     atoms = (("Li", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, 1.595)))
     problem = vp.molecular_problem(vp.Molecule(name="LiH", atoms=atoms))
     pruning = vp.prune_ansatz(problem, vp.uccsd(6, 2, 2), rules=["symmetry"])
-    chosen = DeviceSettings(name="weber", shots=1000)
+    chosen = DeviceSettings(name="weber", shots=1000, seconds=1.0)
     device = measure_on_device(pruning, open_device(chosen, seed=0), chosen, "auto", tmp_path, lambda text: None)
     for row, gates in zip(device["measurements"], (957, 297), strict=True):
         assert row["n_two_qubit_gates"] == gates
         assert row["expected_error"] > 0.99
         assert not row["estimates"]
-        assert f"{gates} two-qubit gates are more than 400" in row["left_out"][0][1]
+    reasons = [row["left_out"][0][1] for row in device["measurements"]]
+    assert "957 two-qubit gates are more than 400" in reasons[0]
+    assert "noise on 10 qubits would take some" in reasons[1]
+    assert "try device.seconds=" in reasons[1]
 
 
 @pytest.mark.parametrize(
@@ -84,7 +87,7 @@ def test_large_circuits_are_not_measured_but_counted(tmp_path: Path) -> None:
 def test_device_settings_without_effect_are_refused(arguments: list[str], message: str) -> None:
     with pytest.raises(vp.InputError, match=message):
         config.parse_settings(arguments)
-    assert MITIGATIONS == config.MITIGATIONS
+    assert MITIGATIONS == device_settings.MITIGATIONS
 
 
 def test_google_without_credentials_fails_before_anything_is_computed(tmp_path: Path, monkeypatch) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import vqe_prune as vp
-from vqe_prune import config, shot_vqe
+from vqe_prune import config, device_settings, shot_vqe
 from vqe_prune.device_vqe import optimise_on_device
 from vqe_prune.grouping import exact_state
 from vqe_prune.hardware import DeviceRunner, open_processor
@@ -283,7 +283,7 @@ def test_bad_input_is_refused(h2_energy, h2, molecular, tmp_path: Path) -> None:
 def test_settings_without_effect_are_refused(arguments: list[str], message: str) -> None:
     with pytest.raises(vp.InputError, match=message):
         config.parse_settings(arguments)
-    assert config.OPTIMIZERS == ("none", *shot_vqe.METHODS)
+    assert device_settings.OPTIMIZERS == ("none", *shot_vqe.METHODS)
 
 
 def test_the_command_optimises_on_the_device_and_reports_it(tmp_path: Path) -> None:

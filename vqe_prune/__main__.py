@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from vqe_prune import config
+from vqe_prune import config, device_settings
 from vqe_prune.errors import ConvergenceError, InputError, PendingError
 from vqe_prune.excitation_settings import ORDERS, STARTS
 from vqe_prune.lie_settings import CALIBRATIONS, DISTANCES, ENSEMBLES
@@ -177,11 +177,11 @@ def _choices() -> dict[str, str]:
         "entanglers": config.ENTANGLERS,
         "connectivities": config.CONNECTIVITIES,
         "methods": config.METHODS,
-        "devices": config.DEVICES,
-        "mitigations": config.MITIGATIONS,
-        "optimizers": config.OPTIMIZERS,
-        "device_starts": config.DEVICE_STARTS,
-        "stages": config.DEVICE_STAGES,
+        "devices": device_settings.DEVICES,
+        "mitigations": device_settings.MITIGATIONS,
+        "optimizers": device_settings.OPTIMIZERS,
+        "device_starts": device_settings.DEVICE_STARTS,
+        "stages": device_settings.DEVICE_STAGES,
         "treatments": config.TREATMENTS,
         "orders": ORDERS,
         "starts": STARTS,

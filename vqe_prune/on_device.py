@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vqe_prune.circuit import count_resources
-from vqe_prune.config import DEVICE_STAGES, FEWEST_SHOTS
+from vqe_prune.device_settings import DEVICE_STAGES, FEWEST_SHOTS
 from vqe_prune.device_vqe import STAGE, optimise_on_device
 from vqe_prune.encoding import CHECK_WORTH, Encoding, encode
 from vqe_prune.errors import InputError, PendingError
