@@ -131,17 +131,8 @@ def _compute(
     times["qsim"] = time.perf_counter() - mark
     mark, device = time.perf_counter(), None
     if processor is not None:
-        chosen = settings.device
-        device = measure_on_device(
-            pruning,
-            processor,
-            chosen,
-            settings.encoding,
-            folder / "device",
-            journal.say,
-            seed=settings.seed,
-            collect=collect,
-        )
+        common = settings.device, settings.encoding, folder / "device", journal.say
+        device = measure_on_device(pruning, processor, *common, seed=settings.seed, collect=collect)
         times["device"] = time.perf_counter() - mark
         journal.say("\n" + report.format_device(device, unit))
     record = Record(
