@@ -1,7 +1,9 @@
 """Measuring: settings diagonalise their terms, estimates are unbiased with honest bars, mitigation removes noise."""
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, reduce
+from itertools import combinations
+from operator import xor
 
 import cirq
 import numpy as np
@@ -10,9 +12,18 @@ from test_encoding import pairs_ansatz, random_problem, state_of
 
 import vqe_prune as vp
 from vqe_prune.ansatz.rotation import Ansatz, Excitation, Rotation
+from vqe_prune.basis_change import Setting, pauli_setting
 from vqe_prune.circuit import Gate, to_cirq
 from vqe_prune.encoding import Encoding, encode
-from vqe_prune.grouping import Setting, _candidates, allocate, exact_state, pauli_setting, settings_of, variances_of
+from vqe_prune.grouping import (
+    GatePrice,
+    _candidates,
+    allocate,
+    exact_state,
+    settings_of,
+    stabilisers_of,
+    variances_of,
+)
 from vqe_prune.measure import Measurement, Run, estimate, measure_energy, run_plan, sampler_runner
 from vqe_prune.measurement_plan import MITIGATIONS, REFERENCE_ANGLE, available_mitigations, plan_measurement
 from vqe_prune.mitigation import (
@@ -22,11 +33,11 @@ from vqe_prune.mitigation import (
     extrapolate,
     mixed_energy,
     read_energy,
-    right_numbers,
+    right_outcomes,
     subtract_reference,
     tally,
 )
-from vqe_prune.paulis import qubit_hamiltonian_of
+from vqe_prune.paulis import PauliSum, qubit_hamiltonian_of
 
 RUNS = 200
 SPREAD = 0.15
@@ -119,7 +130,26 @@ class NoisyGates(cirq.NoiseModel):
         return [operation]
 
 
-CASES = [pair_encoding, lambda: pair_encoding(5, 2, 1.0, 6), lambda: pair_encoding(3, 1, 0.5, 7), electron_encoding]
+@cache
+def ring_encoding(n: int = 4, seed: int = 4) -> Encoding:
+    """A ring of spins with couplings and fields that differ, in a state of even parity of X."""
+    rng = np.random.default_rng(seed)
+    bonds = [(min(q, (q + 1) % n), max(q, (q + 1) % n)) for q in range(n)]
+    terms = {((p, letter), (q, letter)): float(rng.normal()) for p, q in bonds for letter in "ZY"}
+    terms |= {((q, "X"),): float(rng.normal()) for q in range(n)}
+    problem = vp.pauli_problem(qubit_hamiltonian_of(terms), reference="+" * n)
+    rotations = tuple(Rotation(PauliSum(((1.0, string),)), k) for k, string in enumerate(terms))
+    ansatz = Ansatz(name="ring", rotations=rotations, n_parameters=len(rotations))
+    return encode(problem, ansatz, 0.4 * rng.normal(size=len(rotations)))
+
+
+CASES = [
+    pair_encoding,
+    lambda: pair_encoding(5, 2, 1.0, 6),
+    lambda: pair_encoding(3, 1, 0.5, 7),
+    electron_encoding,
+    ring_encoding,
+]
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -129,10 +159,17 @@ def test_every_basis_change_diagonalises_its_terms_and_each_term_is_measured_onc
     ones = [
         np.diag([float(sum(k >> (n - 1 - q) & 1 for q in s)) for k in range(1 << n)]) for s, _ in encoding.conserved
     ]
-    candidates = _candidates(hamiltonian, encoding.conserved)
+    state = state_of(encoding)
+    stabilisers = stabilisers_of(hamiltonian, state)
+    assert stabilisers
+    candidates = _candidates(hamiltonian, encoding.conserved, stabilisers)
     assert any(name.startswith("pairs") for name in candidates) == (encoding.name == "pairs")
+    assert any(name.startswith("blocks") for name in candidates) == (encoding is not electron_encoding())
     for name, settings in candidates.items():
-        assert sorted(term for setting in settings for term in setting.terms) == sorted(hamiltonian.terms)
+        shares: dict[tuple[tuple[int, str], ...], float] = {}
+        for coefficient, string in (term for setting in settings for term in setting.terms):
+            shares[string] = shares.get(string, 0.0) + coefficient
+        assert shares == pytest.approx({string: coefficient for coefficient, string in hamiltonian.terms}, abs=1e-12)
         for setting in settings:
             unitary = unitary_of(setting.gates, n)
             turned = unitary @ dense(setting.terms, n) @ unitary.conj().T
@@ -141,18 +178,28 @@ def test_every_basis_change_diagonalises_its_terms_and_each_term_is_measured_onc
             kept = [np.allclose(unitary @ number, number @ unitary, atol=1e-12) for number in ones]
             claimed = [conserved in setting.checks for conserved in encoding.conserved]
             assert claimed == kept, "a conserved number is checked exactly where the basis change keeps it"
-            if name.startswith("pairs"):
-                assert all(kept)
+            if name.startswith(("pairs", "blocks")) and encoding.name == "pairs":
+                assert all(kept) and kept
+            outcomes = np.arange(1 << n)[np.abs(unitary @ state) > 1e-9]
+            seen = (outcomes[:, None] >> np.arange(n - 1, -1, -1) & 1).astype(np.bool_)
+            assert right_outcomes(setting, seen).all(), "every check holds for the circuit's state"
+            masks = [sum(1 << q for q in qubits) for qubits, _ in (*setting.checks, *setting.parities)]
+            products = [reduce(xor, chosen, 0) for k in range(len(masks) + 1) for chosen in combinations(masks, k)]
+            assert len(set(products)) == 1 << len(masks), "no check follows from the others"
+            if "checked" in name:
+                assert setting.n_checks
 
 
 def test_outcomes_of_pair_settings_hold_the_number_of_pairs() -> None:
     encoding = pair_encoding()
     plan = plan_measurement(encoding, shots=4000, mitigation=["post_selection"])
-    assert plan.grouping.name.startswith("pairs")
+    assert plan.grouping.name.startswith(("pairs", "blocks"))
     outcomes = run_plan(plan, sampler_runner(cirq.Simulator(seed=1), encoding.n_qubits))
     for bits in outcomes[1].outcomes:
-        assert right_numbers(encoding.conserved, bits).all()
         assert (bits.sum(axis=1) == 2).all()
+    for setting, bits in zip(plan.settings, outcomes[1].outcomes, strict=True):
+        assert setting.checks == encoding.conserved and right_outcomes(setting, bits).all()
+        assert not right_outcomes(setting, ~np.eye(4, dtype=np.bool_)).any()
 
 
 def test_variances_are_those_of_the_observables() -> None:
@@ -177,8 +224,44 @@ def test_the_grouping_with_fewest_shots_is_taken() -> None:
         assert best.variance_at_one_shot <= other * 1.02
     kept = settings_of(encoding.hamiltonian, encoding.conserved, state=state, keep_conserved=True)
     assert kept.checks_all(encoding.conserved)
-    mixed = settings_of(encoding.hamiltonian, encoding.conserved)
-    np.testing.assert_allclose(mixed.variances.sum(), sum(c**2 for c, _ in encoding.hamiltonian.terms))
+    for name, settings in _candidates(encoding.hamiltonian, encoding.conserved).items():
+        if not name.startswith("blocks"):  # which share terms among settings
+            mixed = variances_of(settings, encoding.n_qubits, None)
+            np.testing.assert_allclose(mixed.sum(), sum(c**2 for c, _ in encoding.hamiltonian.terms))
+
+
+def test_two_qubit_gates_have_a_price() -> None:
+    """Blocks save shots and cost two gates a pair; where these err so often that it shows, single letters remain."""
+    encoding = ring_encoding()
+    state = state_of(encoding)
+
+    def chosen(error: float, shots: int, checked: bool = False) -> str:
+        price = GatePrice(error=error, shots=shots, n_circuit_gates=0)
+        found = settings_of(encoding.hamiltonian, state=state, price=price, keep_conserved=checked)
+        bias = found.expected_bias(error, 0, checked=checked)
+        assert (bias == 0.0) == (error == 0.0 or found.n_two_qubit_gates == 0)
+        return found.name.partition(",")[0]
+
+    assert chosen(0.0, 1000) == settings_of(encoding.hamiltonian, state=state).name.partition(",")[0] == "blocks"
+    assert chosen(1e-5, 1000) == "blocks"
+    assert chosen(0.01, 10**7) == "qubit-wise"
+    assert chosen(0.01, 10) == "blocks"
+
+
+def test_blocks_save_shots_of_an_ising_ring() -> None:
+    """In the ground state of H = A + B the fields alone vary by 6, half of all terms on three disjoint bonds by 1/2.
+
+    6 is <sum_{jk} X_j X_k> - <sum_j X_j>^2 of free fermions at h = J on six sites; with every pair in the eigenbasis of
+    its own terms 24 shots' worth become 2.
+    """
+    problem = vp.model_problem(vp.transverse_field_ising(vp.ring(6), j=1.0, h=1.0))
+    hamiltonian = problem.hamiltonian
+    state = np.linalg.eigh(dense(hamiltonian.terms, 6))[1][:, 0]
+    plain = settings_of(hamiltonian, state=state, price=GatePrice(error=1.0, shots=10**9, n_circuit_gates=0))
+    assert plain.name.startswith("qubit-wise") and plain.variance_at_one_shot == pytest.approx(24.0)
+    blocks = settings_of(hamiltonian, state=state, keep_conserved=True)
+    assert blocks.name.startswith("blocks") and blocks.variance_at_one_shot == pytest.approx(2.0)
+    assert [setting.n_checks for setting in blocks.settings] == [1, 1] and blocks.n_two_qubit_gates == 12
 
 
 def test_round_robin_needs_as_few_settings_as_the_graph_of_hops_allows() -> None:
@@ -321,10 +404,12 @@ def test_the_mixed_energy_is_the_mean_of_the_sector() -> None:
     n = encoding.n_qubits
     matrix = dense(encoding.hamiltonian.terms, n) + encoding.hamiltonian.constant * np.eye(1 << n)
     inside = [k for k in range(1 << n) if k.bit_count() == 2]
-    assert mixed_energy(encoding.hamiltonian, encoding.conserved) == pytest.approx(
-        matrix.diagonal()[inside].real.mean()
-    )
-    assert mixed_energy(encoding.hamiltonian) == pytest.approx(np.trace(matrix).real / len(matrix))
+    constant = encoding.hamiltonian.constant
+    for name, settings in _candidates(encoding.hamiltonian, encoding.conserved).items():
+        if name.startswith(("pairs", "blocks")):  # the others do not keep the sector in every setting
+            mixed = mixed_energy(constant, settings, n, checked=True)
+            assert mixed == pytest.approx(matrix.diagonal()[inside].real.mean())
+        assert mixed_energy(constant, settings, n, checked=False) == pytest.approx(np.trace(matrix).real / len(matrix))
 
 
 def test_readout_correction_is_that_of_cirqs_confusion_matrices() -> None:

@@ -1,15 +1,13 @@
 """Which terms of a Hamiltonian are measured together, after which basis change, and with how many shots.
 
-Terms whose operators commute qubit by qubit share one setting, after Clifford gates on single qubits. The Hamiltonian
-of pairs on orbitals (Z, ZZ and XX + YY terms) has settings of its own, whose basis changes keep the number of ones, so
-that every shot can be checked for it. Which of the two needs fewer shots is found from the circuit's exact state.
-
-Left out: general commuting groups, whose Clifford diagonalisation costs two-qubit gates and breaks what is conserved;
-basis changes whose angles follow the Hamiltonian's coefficients, which for one pair would undo the circuit itself.
+Candidates are groups of terms that commute qubit by qubit; of terms that commute, which takes two-qubit gates; of hops
+of pairs, whose basis changes keep the number of ones; and of all terms on disjoint pairs of qubits, commuting or not.
+Which needs fewest shots is found from the circuit's exact state; a price on two-qubit gates stands for their errors.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -17,15 +15,24 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from vqe_prune.circuit import HALF_PI, Gate, pair_gates, to_cirq
+from vqe_prune.basis_change import (
+    Conserved,
+    Setting,
+    Stabiliser,
+    Term,
+    block_setting,
+    clifford_setting,
+    is_diagonal,
+    pair_setting,
+    pauli_setting,
+)
+from vqe_prune.circuit import Gate, count_resources, to_cirq
+from vqe_prune.clifford import commutation, tableau_of
 from vqe_prune.errors import InputError
-from vqe_prune.paulis import PauliString, QubitHamiltonian, State
+from vqe_prune.paulis import QubitHamiltonian, State
+from vqe_prune.symmetry import pauli_symmetries
 
 Vector = NDArray[np.float64]
-Conserved = tuple[tuple[tuple[int, ...], int], ...]
-"""Sets of qubits and the number of ones that they hold."""
-
-Term = tuple[float, PauliString]
 Node = TypeVar("Node")
 
 EXACT_QUBITS = 16
@@ -40,26 +47,17 @@ FEWEST_SHOTS = 2
 ALIKE = 1.02
 """Groupings whose shots differ by less than this factor are equally good: each setting is a circuit to compile."""
 
+MOST_GENERAL_TERMS = 1_000
+"""With more terms general commuting groups are not tried: their circuits take minutes to find."""
+
+MOST_SYMMETRIES = 5
+"""Of more independent strings that commute with the Hamiltonian only so many are looked at, with their products."""
+
+STABLE = 1e-9
+"""A string stabilises a state when its expectation value is +1 or -1 to within this."""
+
 EQUAL = 1e-10
 """Coefficients of XX and YY that differ by less, relative to the larger, are one hop."""
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Setting:
-    """A basis change and the terms that it makes products of Z.
-
-    Attributes:
-        gates: The basis change U, after the circuit.
-        terms: Coefficients c_j and strings P_j of the Hamiltonian that are measured here.
-        diagonal: Coefficients d_k and qubits S_k with U (sum_j c_j P_j) U^dagger = sum_k d_k prod_{q in S_k} Z_q.
-        checks: Those conserved numbers of ones that U keeps.
-
-    """
-
-    gates: tuple[Gate, ...]
-    terms: tuple[Term, ...]
-    diagonal: tuple[tuple[float, tuple[int, ...]], ...]
-    checks: Conserved = ()
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -82,9 +80,50 @@ class Grouping:
         """(sum_g sigma_g)^2: over the number of shots, the energy's variance when they are shared in the best way."""
         return float(np.sqrt(self.variances).sum() ** 2)
 
+    @property
+    def n_two_qubit_gates(self) -> int:
+        """Of all basis changes together."""
+        return sum(count_resources(setting.gates).n_two_qubit_gates for setting in self.settings)
+
     def checks_all(self, conserved: Conserved) -> bool:
         """Return whether every setting keeps all the conserved numbers."""
         return all(len(setting.checks) == len(conserved) for setting in self.settings)
+
+    def expected_bias(self, gate_error: float, n_circuit_gates: int, *, checked: bool) -> float:
+        """Estimate what errors of two-qubit gates do to the energy, in its unit.
+
+        p sum_g n_g 2^(-k_g) (sum_{j in g} c_j^2)^(1/2): n_g gates of the circuit and of setting g err with probability
+        p each, an error moves the setting's mean by its spread in the mixed state, and each of k_g checks finds half of
+        the errors. It is our reconstruction, good to a factor of a few.
+
+        Args:
+            gate_error: p.
+            n_circuit_gates: Two-qubit gates of the circuit itself.
+            checked: Whether outcomes are post-selected.
+
+        """
+        total = 0.0
+        for setting in self.settings:
+            n_gates = n_circuit_gates + count_resources(setting.gates).n_two_qubit_gates
+            spread = math.sqrt(sum(coefficient**2 for coefficient, _ in setting.terms))
+            total += n_gates * spread * 0.5 ** (setting.n_checks if checked else 0)
+        return gate_error * total
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatePrice:
+    """What two-qubit gates cost.
+
+    Attributes:
+        error: Probability that one errs.
+        shots: The more there are, the more a bias matters.
+        n_circuit_gates: Two-qubit gates of the circuit itself.
+
+    """
+
+    error: float
+    shots: int
+    n_circuit_gates: int
 
 
 def settings_of(
@@ -93,18 +132,23 @@ def settings_of(
     *,
     state: State | None = None,
     keep_conserved: bool = False,
+    price: GatePrice | None = None,
 ) -> Grouping:
     """Put the terms of a Hamiltonian into settings: of several groupings the one that needs the fewest shots.
 
-    Among those within 2 % of it that with the fewest settings is taken. Terms that commute qubit by qubit are coloured
-    in order of their coefficients (sorted insertion) and of their conflicts; hops of pairs are matched, so that each
-    qubit is in one hop of a setting.
+    Groups of commuting terms, qubit by qubit or in general, are coloured in order of their coefficients (sorted
+    insertion) and of their conflicts; hops of pairs, and blocks of all terms on a pair of qubits, are matched, so that
+    each qubit is in one pair of a setting. Among those within 2 % of the best that with the fewest settings is taken,
+    of these the one with the fewest two-qubit gates. With a price the mean square error, variance / shots + bias^2
+    with `Grouping.expected_bias`, takes the place of the variance.
 
     Args:
         hamiltonian: What is measured.
         conserved: Sets of qubits and the number of ones that they hold in the circuit.
         state: The circuit's state, shape (2^n,), for the variances; without it those of the maximally mixed state.
-        keep_conserved: Take groupings only that keep every conserved number in every setting, where there are any.
+        keep_conserved: Outcomes will be checked: take groupings only that keep every conserved number in every
+            setting, and of those without any only what has a number or a parity to check, where there are any.
+        price: Of two-qubit gates, on a processor; None where they are free.
 
     Returns:
         The settings and the variance of one shot of each.
@@ -115,49 +159,105 @@ def settings_of(
         2210.10799, for number-conserving basis changes of pairs; matchings by round robin are our reconstruction.
 
     """
+    stabilisers = stabilisers_of(hamiltonian, state)
     groupings = [
         Grouping(name=name, settings=settings, variances=variances_of(settings, hamiltonian.n_qubits, state))
-        for name, settings in _candidates(hamiltonian, conserved).items()
+        for name, settings in _candidates(hamiltonian, conserved, stabilisers).items()
     ]
     if keep_conserved:
-        groupings = [each for each in groupings if each.checks_all(conserved)] or groupings
-    least = min(each.variance_at_one_shot for each in groupings)
-    alike = [each for each in groupings if each.variance_at_one_shot <= ALIKE * least]
-    return min(alike, key=lambda each: len(each.settings))
+        checked = [each for each in groupings if any(setting.n_checks for setting in each.settings)]
+        groupings = [each for each in checked if each.checks_all(conserved)] or checked or groupings
+
+    def cost(each: Grouping) -> float:
+        if price is None:
+            return each.variance_at_one_shot
+        bias = each.expected_bias(price.error, price.n_circuit_gates, checked=keep_conserved)
+        return each.variance_at_one_shot / price.shots + bias**2
+
+    least = min(map(cost, groupings))
+    alike = [each for each in groupings if cost(each) <= ALIKE * least]
+    return min(alike, key=lambda each: (len(each.settings), each.n_two_qubit_gates))
 
 
-def _candidates(hamiltonian: QubitHamiltonian, conserved: Conserved) -> dict[str, tuple[Setting, ...]]:
+def stabilisers_of(hamiltonian: QubitHamiltonian, state: State | None) -> tuple[Stabiliser, ...]:
+    """Return the Pauli strings that commute with every term and of which a state is an eigenstate, with their signs.
+
+    Args:
+        hamiltonian: Its terms.
+        state: Shape (2^n,); None knows nothing.
+
+    """
+    if state is None or not hamiltonian.terms:
+        return ()
+    n = hamiltonian.n_qubits
+    symmetries = pauli_symmetries([string for _, string in hamiltonian.terms], n)[:MOST_SYMMETRIES]
+    found = []
+    for picks in range(1, 1 << len(symmetries)):
+        bits = tableau_of([s for k, s in enumerate(symmetries) if picks >> k & 1], n)
+        x, z = (part.sum(axis=0) % 2 == 1 for part in bits[:2])  # the product, up to a phase
+        string = tuple((q, "ZXY"[x[q] * (1 + z[q])]) for q in range(n) if x[q] or z[q])
+        moved = QubitHamiltonian(n_qubits=n, terms=((1.0, string),)).apply(state)
+        value = float(np.vdot(state, moved).real)
+        if abs(abs(value) - 1.0) < STABLE:
+            found.append((string, value < 0.0))
+    return tuple(found)
+
+
+def _candidates(
+    hamiltonian: QubitHamiltonian, conserved: Conserved, stabilisers: Sequence[Stabiliser] = ()
+) -> dict[str, tuple[Setting, ...]]:
     """Groupings by name."""
     terms = sorted(hamiltonian.terms, key=lambda term: (-abs(term[0]), term[1]))  # greedy colouring follows this order
     found = {
-        f"qubit-wise, {order}": tuple(pauli_setting(group, conserved) for group in groups)
-        for order, groups in _qubit_wise(terms).items()
+        f"qubit-wise, {order}": tuple(pauli_setting(group, conserved, stabilisers) for group in groups)
+        for order, groups in _coloured(terms, _qubit_wise_conflicts(terms)).items()
     }
     hops = _hops(terms)
     if hops:
-        diagonal = [term for term in terms if _is_diagonal(term[1])]
+        diagonal = [term for term in terms if is_diagonal(term[1])]
         for order, matchings in _matchings(hops, hamiltonian.n_qubits).items():
             settings = [pauli_setting(diagonal, conserved)] if diagonal else []
             settings += [pair_setting({pair: hops[pair] for pair in pairs}, conserved) for pairs in matchings]
             found[f"pairs, {order}"] = tuple(settings)
+    for order, blocks in _blocks(terms, hamiltonian.n_qubits).items():
+        found[f"blocks, {order}"] = tuple(block_setting(each, conserved, stabilisers) for each in blocks)
+    if len(terms) <= MOST_GENERAL_TERMS:
+        strings = [string for string, _ in stabilisers]
+        for order, groups in _coloured(terms, _conflicts(terms, hamiltonian.n_qubits)).items():
+            found[f"commuting, {order}"] = tuple(clifford_setting(each, conserved, stabilisers) for each in groups)
+            if strings:
+                found[f"commuting and checked, {order}"] = tuple(
+                    clifford_setting(each, conserved, stabilisers, strings) for each in groups
+                )
     return found
 
 
-def _qubit_wise(terms: Sequence[Term]) -> dict[str, list[list[Term]]]:
-    """Colour the graph of terms that do not commute qubit by qubit."""
-    import networkx
-
+def _qubit_wise_conflicts(terms: Sequence[Term]) -> NDArray[np.bool_]:
+    """Terms with different letters on one qubit."""
     n_qubits = 1 + max((string[-1][0] for _, string in terms), default=-1)
     letters = np.zeros((len(terms), n_qubits), dtype=np.int8)
     for row, (_, string) in zip(letters, terms, strict=True):
         for qubit, letter in string:
             row[qubit] = "IXYZ".index(letter)
+    conflicts = np.zeros((len(terms), len(terms)), dtype=np.bool_)
+    for k, row in enumerate(letters):
+        conflicts[k] = ((row != letters) & (row != 0) & (letters != 0)).any(axis=1)
+    return conflicts
+
+
+def _conflicts(terms: Sequence[Term], n_qubits: int) -> NDArray[np.bool_]:
+    """Terms that do not commute."""
+    bits = tableau_of([string for _, string in terms], n_qubits)
+    return ~commutation(bits, bits)
+
+
+def _coloured(terms: Sequence[Term], conflicts: NDArray[np.bool_]) -> dict[str, list[list[Term]]]:
+    """Groups of terms without conflicts: colours of the graph of conflicts, of shape (n_terms, n_terms)."""
+    import networkx
+
     graph = networkx.Graph()
     graph.add_nodes_from(range(len(terms)))
-    for k, row in enumerate(letters):
-        rest = letters[k + 1 :]
-        conflict = ((row != rest) & (row != 0) & (rest != 0)).any(axis=1)
-        graph.add_edges_from((k, k + 1 + int(other)) for other in np.flatnonzero(conflict))
+    graph.add_edges_from(np.argwhere(np.triu(conflicts)).tolist())
     orders: dict[str, str | Callable[..., Sequence[int]]] = {
         "sorted insertion": lambda graph, colors: sorted(graph),
         "largest degree first": "largest_first",
@@ -169,6 +269,37 @@ def _qubit_wise(terms: Sequence[Term]) -> dict[str, list[list[Term]]]:
     return found
 
 
+def _blocks(terms: Sequence[Term], n_qubits: int) -> dict[str, list[dict[tuple[int, int], list[Term]]]]:
+    """Settings of blocks, disjoint pairs with all terms on them; empty where a term acts on more than two qubits.
+
+    A term on one qubit is shared equally by the settings that have a block on it. Of two qubits there is one block:
+    its eigenvectors are the solution, and to measure by them would ask nothing of the circuit.
+    """
+    pairs: dict[tuple[int, int], list[Term]] = {}
+    single: dict[int, list[Term]] = {}
+    for coefficient, string in terms:
+        if len(string) == 1:
+            single.setdefault(string[0][0], []).append((coefficient, string))
+        elif len(string) == 2:
+            pairs.setdefault((string[0][0], string[1][0]), []).append((coefficient, string))
+        else:
+            return {}
+    if n_qubits < 3 or set(single) - {q for pair in pairs for q in pair}:
+        return {}
+    weights = {pair: math.sqrt(sum(c**2 for c, _ in own)) for pair, own in pairs.items()}
+    found = {}
+    for order, matchings in _matchings(weights, n_qubits).items():
+        times = {q: sum(q in pair for matching in matchings for pair in matching) for q in range(n_qubits)}
+        found[order] = [
+            {
+                pair: pairs[pair] + [(c / times[q], string) for q in pair for c, string in single.get(q, [])]
+                for pair in matching
+            }
+            for matching in matchings
+        ]
+    return found
+
+
 def _inverted(colours: Mapping[Node, int]) -> list[list[Node]]:
     """Nodes of each colour."""
     groups: list[list[Node]] = [[] for _ in range(1 + max(colours.values(), default=-1))]
@@ -177,71 +308,11 @@ def _inverted(colours: Mapping[Node, int]) -> list[list[Node]]:
     return groups
 
 
-def pauli_setting(terms: Sequence[Term], conserved: Conserved = ()) -> Setting:
-    """Return the setting of terms that commute qubit by qubit: H turns X into Z, H S^dagger turns Y into Z.
-
-    Args:
-        terms: Coefficients and strings.
-        conserved: Sets of qubits and the number of ones that they hold.
-
-    Raises:
-        ValueError: Two terms have different letters on one qubit.
-
-    """
-    letters: dict[int, str] = {}
-    for _, string in terms:
-        for qubit, letter in string:
-            if letters.setdefault(qubit, letter) != letter:
-                raise ValueError(f"Argument `terms` must commute qubit by qubit, but they differ on qubit {qubit}")
-    gates: list[Gate] = []
-    for qubit in sorted(letters):
-        if letters[qubit] == "Y":
-            gates.append(Gate("sdg", (qubit,)))
-        if letters[qubit] != "Z":
-            gates.append(Gate("h", (qubit,)))
-    turned = {gate.qubits[0] for gate in gates}
-    return Setting(
-        gates=tuple(gates),
-        terms=tuple(terms),
-        diagonal=tuple((coefficient, tuple(q for q, _ in string)) for coefficient, string in terms),
-        checks=tuple((qubits, number) for qubits, number in conserved if turned.isdisjoint(qubits)),
-    )
-
-
-def pair_setting(hops: Mapping[tuple[int, int], float], conserved: Conserved = ()) -> Setting:
-    """Return the setting of hops c (X_p X_q + Y_p Y_q) on disjoint pairs: a Givens rotation by pi/4 on each pair.
-
-    U c (X_p X_q + Y_p Y_q) U^dagger = c (Z_p - Z_q), and U keeps the number of ones of the pair. It costs two CX, the
-    fewest: it leaves |00> and |11> products and entangles the other two, and one CX entangles all four alike.
-
-    Args:
-        hops: Coefficient c of each pair of qubits.
-        conserved: Sets of qubits and the number of ones that they hold.
-
-    """
-    gates: list[Gate] = []
-    for p, q in hops:
-        gates += pair_gates(p, q, HALF_PI / 2)
-    together = [{p, q} for p, q in hops]
-    return Setting(
-        gates=tuple(gates),
-        terms=tuple((c, ((p, letter), (q, letter))) for (p, q), c in hops.items() for letter in "XY"),
-        diagonal=tuple((sign * c, (qubit,)) for (p, q), c in hops.items() for sign, qubit in ((1, p), (-1, q))),
-        checks=tuple(
-            (qubits, number) for qubits, number in conserved if all(len(pair & set(qubits)) != 1 for pair in together)
-        ),
-    )
-
-
-def _is_diagonal(string: PauliString) -> bool:
-    return all(letter == "Z" for _, letter in string)
-
-
 def _hops(terms: Sequence[Term]) -> dict[tuple[int, int], float]:
     """Coefficients of X_p X_q + Y_p Y_q; empty unless all other terms are products of Z."""
     found: dict[tuple[int, int], dict[str, float]] = {}
     for coefficient, string in terms:
-        if _is_diagonal(string):
+        if is_diagonal(string):
             continue
         letters = "".join(letter for _, letter in string)
         if letters not in ("XX", "YY"):
@@ -254,7 +325,7 @@ def _hops(terms: Sequence[Term]) -> dict[tuple[int, int], float]:
 
 
 def _matchings(hops: Mapping[tuple[int, int], float], n_qubits: int) -> dict[str, list[list[tuple[int, int]]]]:
-    """Edge colourings of the graph of hops: each colour a set of pairs without a common qubit."""
+    """Edge colourings of a graph of weighted pairs: each colour a set of pairs without a common qubit."""
     import networkx
 
     n_even = n_qubits + n_qubits % 2

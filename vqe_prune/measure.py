@@ -286,9 +286,9 @@ def _further(
             folded = _read(plan, counted, "zne", steps)
         except UnusableDataError as error:
             return found, [*left_out, (f"{name}, zne", f"at fold {FOLD}, {error}")]
-        checked = plan.encoding.conserved if "post_selection" in steps else ()
-        known = not checked or plan.grouping.checks_all(checked)
-        fits = extrapolate(reading, folded, mixed_energy(plan.encoding.hamiltonian, checked) if known else None)
+        constant, n_qubits = plan.encoding.hamiltonian.constant, plan.encoding.n_qubits
+        mixed = mixed_energy(constant, plan.settings, n_qubits, checked="post_selection" in steps)
+        fits = extrapolate(reading, folded, mixed)
         for fit, extrapolated in fits.items():
             found[f"{name}, zne {fit}"] = (extrapolated, _spent(plan, (*steps, "zne")))
         if "exponential" not in fits:
@@ -332,6 +332,7 @@ def measure_energy(
     shots: int,
     mitigation: Sequence[str] = (),
     reference: Encoding | None = None,
+    gate_error: float = 0.0,
 ) -> Measurement:
     """Measure the energy of an encoding's circuit.
 
@@ -344,6 +345,7 @@ def measure_energy(
         shots: Of all circuits together, those that mitigation adds included.
         mitigation: Any of `measurement_plan.MITIGATIONS`: ``post_selection``, ``readout``, ``reference``, ``zne``.
         reference: For ``reference``: the same circuit at angles near zero (`measurement_plan.REFERENCE_ANGLE`).
+        gate_error: Probability that a two-qubit gate errs, default 0; it enters the choice of settings.
 
     Returns:
         The estimates, each with its shots.
@@ -352,5 +354,5 @@ def measure_energy(
         InputError: See `plan_measurement`.
 
     """
-    plan = plan_measurement(encoding, shots=shots, mitigation=mitigation, reference=reference)
+    plan = plan_measurement(encoding, shots=shots, mitigation=mitigation, reference=reference, gate_error=gate_error)
     return estimate(plan, run_plan(plan, runner))

@@ -15,8 +15,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from vqe_prune.grouping import EXACT_QUBITS, Conserved, Setting
-from vqe_prune.paulis import QubitHamiltonian
+from vqe_prune.basis_change import Setting
+from vqe_prune.grouping import EXACT_QUBITS
 
 Vector = NDArray[np.float64]
 
@@ -127,15 +127,15 @@ def read_energy(
 
     With readout rates e0, e1 of a qubit, z becomes (z - (e1 - e0)) / (1 - e0 - e1) in products of Z. With
     post-selection as well the outcome probabilities are corrected first, since reading comes last, and then restricted
-    to the conserved numbers: E_g = sum_y p(y) w(y) / sum_y p(y) d(y), w = M^-T (g f), d = M^-T g, with the observable
-    f, the indicator g of right numbers and the matrix M of readout errors.
+    to the conserved numbers and parities: E_g = sum_y p(y) w(y) / sum_y p(y) d(y), w = M^-T (g f), d = M^-T g, with
+    the observable f, the indicator g of right outcomes and the matrix M of readout errors.
 
     Args:
         constant: Coefficient of the identity.
         settings: What each circuit measured.
         tallies: Outcomes of each.
         variances: Predicted variance of one shot of each setting; shape (n_settings,).
-        post_select: Keep only outcomes with the conserved numbers, in the settings that keep them.
+        post_select: Keep only outcomes with the numbers and parities that their setting keeps.
         readout: Rates to correct for.
         positions: For each setting, the calibrated qubit that each of its qubits was read on, where a circuit was
             routed; None for one that was not calibrated. Empty: each on its own.
@@ -208,7 +208,7 @@ def _slopes(read: _Read, counts: NDArray[np.int64], qubits: Collection[int], rea
 
 def _measured_qubits(setting: Setting, post_select: bool) -> set[int]:
     """Qubits whose bits an estimate uses."""
-    checks = setting.checks if post_select else ()
+    checks = (*setting.checks, *setting.parities) if post_select else ()
     return {q for _, qubits in setting.diagonal for q in qubits} | {q for qubits, _ in checks for q in qubits}
 
 
@@ -217,11 +217,11 @@ _Read = Callable[[Vector], tuple[Vector, Vector]]
 
 
 def _reader(setting: Setting, bits: NDArray[np.bool_], post_select: bool, correct: bool) -> _Read:
-    if post_select and setting.checks and correct:
+    if post_select and setting.n_checks and correct:
         return _corrected_and_selected(setting, bits)
     signs, weights = _signs(bits), np.ones(len(bits))
     if post_select:
-        weights = right_numbers(setting.checks, bits).astype(np.float64)
+        weights = right_outcomes(setting, bits).astype(np.float64)
 
     def read(rates: Vector) -> tuple[Vector, Vector]:
         corrected = (signs - (rates[1] - rates[0])) / (1.0 - rates.sum(axis=0))
@@ -242,11 +242,13 @@ def _observable(setting: Setting, signs: Vector) -> Vector:
     return found
 
 
-def right_numbers(checks: Conserved, bits: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return which outcomes, shape (n, n_qubits), hold every conserved number of ones."""
+def right_outcomes(setting: Setting, bits: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which outcomes, shape (n, n_qubits), hold every number and parity that a setting can be checked for."""
     right = np.ones(len(bits), dtype=np.bool_)
-    for qubits, number in checks:
+    for qubits, number in setting.checks:
         right &= bits[:, list(qubits)].sum(axis=1) == number
+    for qubits, parity in setting.parities:
+        right &= bits[:, list(qubits)].sum(axis=1) % 2 == parity
     return right
 
 
@@ -261,7 +263,7 @@ def _all_outcomes(n_qubits: int) -> NDArray[np.bool_]:
 def _corrected_and_selected(setting: Setting, bits: NDArray[np.bool_]) -> _Read:
     n = bits.shape[1]
     every = _all_outcomes(n)
-    right = right_numbers(setting.checks, every).astype(np.float64)
+    right = right_outcomes(setting, every).astype(np.float64)
     exact = np.stack([right * _observable(setting, _signs(every)), right])
     index = bits @ (1 << np.arange(n - 1, -1, -1))
 
@@ -345,22 +347,23 @@ def _combined(first: Reading, second: Reading, value: float, d_first: float, d_s
     )
 
 
-def mixed_energy(hamiltonian: QubitHamiltonian, conserved: Conserved = ()) -> float | None:
-    """Return the mean energy of all states with given numbers of ones; None where they are too many to list.
+def mixed_energy(constant: float, settings: Sequence[Setting], n_qubits: int, *, checked: bool) -> float | None:
+    """Return what settings read from complete mixing; None where there are too many outcomes to list.
 
     Args:
-        hamiltonian: H.
-        conserved: Sets of qubits and their numbers of ones; without any all states.
+        constant: Coefficient of the identity.
+        settings: What is measured.
+        n_qubits: Number of qubits.
+        checked: Whether outcomes are post-selected: then the mean over those that hold all numbers and parities.
 
     """
-    if not conserved:
-        return hamiltonian.constant
-    if hamiltonian.n_qubits > EXACT_QUBITS:
+    if not checked:
+        return constant
+    if n_qubits > EXACT_QUBITS:
         return None
-    every = _all_outcomes(hamiltonian.n_qubits)
-    signs = _signs(every[right_numbers(conserved, every)])
-    total = np.zeros(len(signs))
-    for coefficient, string in hamiltonian.terms:
-        if all(letter == "Z" for _, letter in string):
-            total += coefficient * signs[:, [q for q, _ in string]].prod(axis=1)
-    return hamiltonian.constant + float(total.mean())
+    every = _all_outcomes(n_qubits)
+    total = constant
+    for setting in settings:
+        right = every[right_outcomes(setting, every)]
+        total += float(_observable(setting, _signs(right)).mean())
+    return total

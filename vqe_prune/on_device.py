@@ -19,7 +19,13 @@ from vqe_prune.hardware import DeviceRunner, open_processor
 from vqe_prune.hardware.cost import MOST_QUBITS, noise_seconds, predict_cost
 from vqe_prune.hardware.processors import GOOGLE, configuration_of
 from vqe_prune.measure import Measurement, estimate, run_plan
-from vqe_prune.measurement_plan import REFERENCE_ANGLE, MeasurementPlan, available_mitigations, plan_measurement
+from vqe_prune.measurement_plan import (
+    GATE_ERROR,
+    REFERENCE_ANGLE,
+    MeasurementPlan,
+    available_mitigations,
+    plan_measurement,
+)
 from vqe_prune.noisy_energy import critical_noise_scales, noisy_energies
 from vqe_prune.prune.calibration import load_calibration
 from vqe_prune.prune.pruning import Pruning
@@ -245,6 +251,7 @@ def _plan(stage: Stage, pruning: Pruning, chosen: DeviceSettings, encoding: str)
             shots=chosen.shots,
             mitigation=mitigation,
             reference=small if "reference" in mitigation else None,
+            gate_error=GATE_ERROR,
         )
     except InputError as error:
         raise InputError(f"device.{error}" if str(error).startswith(("shots", "mitigation")) else str(error)) from error
@@ -274,7 +281,11 @@ def _fit_seconds(planned: Sequence[_Planned], chosen: DeviceSettings) -> None:
         if cost.seconds(shots) <= left and shots >= FEWEST_SHOTS:
             try:
                 each.plan = plan_measurement(
-                    each.plan.encoding, shots=shots, mitigation=each.plan.mitigation, reference=each.plan.reference
+                    each.plan.encoding,
+                    shots=shots,
+                    mitigation=each.plan.mitigation,
+                    reference=each.plan.reference,
+                    gate_error=GATE_ERROR,
                 )
                 left -= cost.seconds(shots)
                 continue
