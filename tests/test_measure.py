@@ -14,6 +14,7 @@ import vqe_prune as vp
 from vqe_prune.ansatz.rotation import Ansatz, Excitation, Rotation
 from vqe_prune.basis_change import Setting, pauli_setting
 from vqe_prune.circuit import Gate, to_cirq
+from vqe_prune.clifford_points import clifford_points
 from vqe_prune.encoding import Encoding, encode
 from vqe_prune.grouping import (
     GatePrice,
@@ -29,10 +30,12 @@ from vqe_prune.measurement_plan import MITIGATIONS, REFERENCE_ANGLE, available_m
 from vqe_prune.mitigation import (
     Reading,
     Readout,
+    UnusableDataError,
     calibrate_readout,
     extrapolate,
     mixed_energy,
     read_energy,
+    rescale,
     right_outcomes,
     subtract_reference,
     tally,
@@ -290,10 +293,15 @@ FLIPS = np.array([[0.01, 0.02, 0.005, 0.03], [0.03, 0.05, 0.02, 0.04]])
 
 
 def repeated(
-    encoding: Encoding, names: Sequence[str], shots: int, reference: Encoding | None = None, **noise
+    encoding: Encoding,
+    names: Sequence[str],
+    shots: int,
+    reference: Encoding | None = None,
+    training: Sequence[Encoding] = (),
+    **noise,
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Values and bars of every estimate in independent runs."""
-    plan = plan_measurement(encoding, shots=shots, mitigation=names, reference=reference)
+    plan = plan_measurement(encoding, shots=shots, mitigation=names, reference=reference, training=training)
     runner = ExactRunner(encoding.n_qubits, 2024, **noise)
     found: dict[str, list[tuple[float, float]]] = {}
     for _ in range(RUNS):
@@ -311,7 +319,8 @@ def assert_honest(values: np.ndarray, bars: np.ndarray, exact: float) -> None:
 
 def test_estimates_without_noise_are_unbiased_with_honest_bars() -> None:
     encoding = pair_encoding()
-    found = repeated(encoding, MITIGATIONS, 20_000, reference_encoding())
+    names = [name for name in MITIGATIONS if name != "clifford"]
+    found = repeated(encoding, names, 20_000, reference_encoding())
     exact = exact_energy(encoding)
     for name, (values, bars) in found.items():
         if "exponential" in name:  # chance looks like a decay by two standard errors, on one side
@@ -341,6 +350,80 @@ def test_a_reference_removes_mixing_up_to_its_stated_bias() -> None:
     values, bars = repeated(encoding, ("reference",), 20_000, reference, mixed=share)["raw, reference"]
     exact = exact_energy(encoding)
     assert_honest(values, bars, exact + share * (exact_energy(reference) - exact))
+
+
+def ising_circuits(n: int = 4, layers: int = 2) -> tuple[Encoding, tuple[Encoding, ...]]:
+    """Layers of an Ising ring at angles between Clifford points, and those points."""
+    problem = vp.model_problem(vp.transverse_field_ising(vp.ring(n), j=1.0, h=1.2))
+    rotations = []
+    for layer in range(layers):
+        rotations += [Rotation(PauliSum(((0.5, ((q, "Z"), (q + 1, "Z"))),)), 2 * layer) for q in range(n - 1)]
+        rotations += [Rotation(PauliSum(((0.5, ((q, "X"),)),)), 2 * layer + 1) for q in range(n)]
+    ansatz = Ansatz(name="layers", rotations=tuple(rotations), n_parameters=2 * layers)
+    angles = np.array([0.3, 1.2, 0.2, 0.5])[: 2 * layers]
+
+    def build(chosen: np.ndarray) -> Encoding:
+        return encode(problem, ansatz, chosen)
+
+    return build(angles), clifford_points(ansatz, angles, build)
+
+
+def test_clifford_points_are_near_and_have_energies_of_stabiliser_states() -> None:
+    encoding, training = ising_circuits()
+    assert len(training) == len({each.gates for each in training}) == 4  # the others have lost half of the energy
+    assert {each.wires for each in training} == {encoding.wires}
+    for each in training:
+        for gate in each.gates:
+            if gate.angle is not None:  # 1e-3 away from a multiple of a quarter turn
+                assert abs((gate.angle - 1e-3) / (np.pi / 2) - round(gate.angle / (np.pi / 2))) < 1e-9
+        energy = exact_energy(each)
+        near = sorted(a + 1.2 * b for a in range(-4, 5) for b in range(-4, 5))
+        assert min(abs(energy - value) for value in near) < 1e-2  # expectation values of strings are -1, 0 or 1
+        assert energy / exact_energy(encoding) > 0.5
+
+
+def test_clifford_circuits_remove_mixing_and_their_spread_is_in_the_bar() -> None:
+    encoding, training = ising_circuits()
+    exact = exact_energy(encoding)
+    names = ("post_selection", "clifford")
+    found = repeated(encoding, names, 20_000, None, training, mixed=0.2)
+    assert abs(found["raw"][0].mean() - 0.8 * exact) < 0.02 * abs(exact)  # mixing keeps 0.8 of a traceless energy
+    for name in ("raw, clifford", "post_selection, clifford"):
+        values, bars = found[name]
+        deviation = values.std(ddof=1)
+        assert abs(values.mean() - exact) < 3.0 * deviation / np.sqrt(RUNS) + 2e-3 * abs(exact)  # of a ratio
+        assert 0.85 * deviation < np.sqrt((bars**2).mean()) < 1.6 * deviation  # chance spreads four ratios
+    shots = {each.name: each.shots for each in estimate_once(encoding, names, training).estimates}
+    assert shots["raw"] < shots["raw, clifford"] == 20_000
+
+
+def estimate_once(encoding: Encoding, names: Sequence[str], training: Sequence[Encoding]) -> Measurement:
+    plan = plan_measurement(encoding, shots=20_000, mitigation=names, training=training)
+    return estimate(plan, run_plan(plan, ExactRunner(encoding.n_qubits, 1)))
+
+
+def test_rescaling_is_a_least_squares_fit_through_the_mixed_energy() -> None:
+    rng = np.random.default_rng(6)
+    slopes = rng.normal(size=(4, 3)) * 1e-3
+    values, exact = np.array([-4.1, -5.0, -5.6, -3.9]), np.array([-5.2, -6.0, -5.1])
+    readings = [Reading(v, 1e-4, s) for v, s in zip(values, slopes, strict=True)]
+
+    def fitted(inputs: np.ndarray) -> float:
+        x = inputs[1:] - 0.5
+        factor = np.linalg.lstsq(x[:, None], exact - 0.5, rcond=None)[0][0]
+        return 0.5 + factor * (inputs[0] - 0.5)
+
+    found = rescale(readings[0], readings[1:], list(exact), 0.5)
+    assert found.value == pytest.approx(fitted(values))
+    step = 1e-6
+    change = np.array([(fitted(values + step * e) - fitted(values - step * e)) / (2 * step) for e in np.eye(4)])
+    np.testing.assert_allclose(found.slopes, change @ slopes, rtol=1e-6)
+    ratios = (exact - 0.5) / (values[1:] - 0.5)
+    sampled = 1e-4 * np.mean((ratios / (values[1:] - 0.5)) ** 2)
+    spread = (np.var(ratios, ddof=1) - sampled) * (1 + 1 / 3) * (values[0] - 0.5) ** 2
+    assert found.variance == pytest.approx(1e-4 * change @ change + spread)
+    with pytest.raises(UnusableDataError, match="too little"):
+        rescale(readings[0], [Reading(0.6, 1e-4, slopes[0]), *readings[2:]], list(exact), 0.5)
 
 
 def test_flipped_bits_of_a_noisy_simulator_are_removed() -> None:
@@ -580,7 +663,16 @@ def test_mitigation_without_effect_is_refused() -> None:
         with pytest.raises(vp.InputError, match=reason):
             plan_measurement(chain, shots=1000, mitigation=[name])
     assert available_mitigations(chain) == ("readout",)
-    assert available_mitigations(encoding, reference=reference_encoding()) == MITIGATIONS
+    training = (reference_encoding(), reference_encoding())
+    assert available_mitigations(encoding, reference=reference_encoding(), training=training) == MITIGATIONS
+    with pytest.raises(vp.InputError, match="needs the argument `training`"):
+        plan_measurement(encoding, shots=1000, mitigation=["clifford"])
+    with pytest.raises(vp.InputError, match="two circuits or more"):
+        plan_measurement(encoding, shots=1000, mitigation=["clifford"], training=training[:1])
+    with pytest.raises(vp.InputError, match=r"too few.*try shots=") as caught:
+        plan_measurement(encoding, shots=9, mitigation=["clifford"], training=training)
+    enough = int(str(caught.value).rpartition("=")[2])
+    assert plan_measurement(encoding, shots=enough, mitigation=["clifford"], training=training).total_shots == enough
     assert len(plan_measurement(chain, shots=1000).settings) == 2
 
 

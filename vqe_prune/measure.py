@@ -29,6 +29,7 @@ from vqe_prune.mitigation import (
     extrapolate,
     mixed_energy,
     read_energy,
+    rescale,
     subtract_reference,
     tally,
 )
@@ -45,6 +46,8 @@ NOTES = {
     "readout": "takes readout errors for independent and gate errors for none",
     "reference": "takes the reference's error for that of the state; the bias of mixing a share p is p times the "
     "difference of their energies",
+    "clifford": "takes the factor by which noise shrinks the energy for that of Clifford circuits nearby; the bar "
+    "holds the spread among them",
     "zne": "scales errors of two-qubit gates only; the bar holds the spread of the fits and half of the linear "
     "correction",
 }
@@ -203,7 +206,7 @@ def estimate(plan: MeasurementPlan, runs: Mapping[int, Run]) -> Measurement:
     """Compute every estimate that a plan was made for.
 
     ``raw``; ``post_selection``; ``readout``; ``readout, post_selection``; and of ``raw`` and of the last of these
-    ``reference``, ``zne linear`` and ``zne exponential``.
+    ``reference``, ``clifford``, ``zne linear`` and ``zne exponential``.
 
     Args:
         plan: What was run.
@@ -219,7 +222,11 @@ def estimate(plan: MeasurementPlan, runs: Mapping[int, Run]) -> Measurement:
     for fold, shots in plan.shots.items():
         if [len(each) for each in runs.get(fold, Run(())).outcomes] != list(shots):
             raise ValueError(f"Argument `runs` must hold the plan's circuits and shots, but at fold {fold} differs")
-    counted = {fold: _count(run) for fold, run in runs.items()}
+    return estimate_counted(plan, {fold: _count(run) for fold, run in runs.items()})
+
+
+def estimate_counted(plan: MeasurementPlan, counted: Mapping[int, Counted]) -> Measurement:
+    """Compute every estimate from counted outcomes by fold; see `estimate`."""
     found: dict[str, tuple[Reading, int]] = {}
     left_out: list[tuple[str, str]] = []
     bases = [steps for steps in _BASES if set(steps) <= set(plan.mitigation)]
@@ -249,14 +256,16 @@ def estimate(plan: MeasurementPlan, runs: Mapping[int, Run]) -> Measurement:
     return Measurement(plan=plan, estimates=estimates, left_out=tuple(left_out))
 
 
-class _Counted(NamedTuple):
+class Counted(NamedTuple):
+    """Outcomes of the circuits of one fold, and `Run.positions`."""
+
     tallies: Sequence[Tally]
     positions: Sequence[tuple[int, ...] | None]
 
 
-def _count(run: Run) -> _Counted:
+def _count(run: Run) -> Counted:
     blocks = run.blocks or [()] * len(run.outcomes)
-    return _Counted([tally(each, own) for each, own in zip(run.outcomes, blocks, strict=True)], run.positions)
+    return Counted([tally(each, own) for each, own in zip(run.outcomes, blocks, strict=True)], run.positions)
 
 
 def _assumptions(name: str) -> str:
@@ -269,25 +278,31 @@ _BASES: tuple[tuple[str, ...], ...] = ((), ("post_selection",), ("readout",), ("
 
 
 def _further(
-    plan: MeasurementPlan, counted: Mapping[int, _Counted], steps: tuple[str, ...], name: str, reading: Reading
+    plan: MeasurementPlan, counted: Mapping[int, Counted], steps: tuple[str, ...], name: str, reading: Reading
 ) -> tuple[dict[str, tuple[Reading, int]], list[tuple[str, str]]]:
     """What compares a reading with that of another circuit."""
     found, left_out = {}, []
-    if plan.reference_energy is not None:
-        full = f"{name}, reference"
+    constant, n_qubits = plan.encoding.hamiltonian.constant, plan.encoding.n_qubits
+    mixed = mixed_energy(constant, plan.settings, n_qubits, checked="post_selection" in steps)
+    for step, circuits in plan.known.items():
+        if not circuits:
+            continue
+        full = f"{name}, {step}"
         try:
-            reference = _read(plan, counted, "reference", steps)
-            corrected = subtract_reference(reading, reference, plan.reference_energy)
-            found[full] = (corrected, _spent(plan, (*steps, "reference")))
+            readings = [_read(plan, counted, step, steps, k) for k in range(len(circuits))]
+            if step == "reference":
+                corrected = subtract_reference(reading, readings[0], circuits[0].energy)
+            else:
+                assert mixed is not None  # the plan saw to it
+                corrected = rescale(reading, readings, [each.energy for each in circuits], mixed)
+            found[full] = (corrected, _spent(plan, (*steps, step)))
         except UnusableDataError as error:
-            left_out.append((full, f"of the reference, {error}"))
+            left_out.append((full, f"of a circuit of known energy, {error}"))
     if "zne" in plan.mitigation:
         try:
             folded = _read(plan, counted, "zne", steps)
         except UnusableDataError as error:
             return found, [*left_out, (f"{name}, zne", f"at fold {FOLD}, {error}")]
-        constant, n_qubits = plan.encoding.hamiltonian.constant, plan.encoding.n_qubits
-        mixed = mixed_energy(constant, plan.settings, n_qubits, checked="post_selection" in steps)
         fits = extrapolate(reading, folded, mixed)
         for fit, extrapolated in fits.items():
             found[f"{name}, zne {fit}"] = (extrapolated, _spent(plan, (*steps, "zne")))
@@ -296,28 +311,37 @@ def _further(
     return found, left_out
 
 
-def _read(plan: MeasurementPlan, counted: Mapping[int, _Counted], data: str, steps: Sequence[str]) -> Reading:
-    """The energy from one set of circuits: energy, reference or zne."""
+def _read(
+    plan: MeasurementPlan, counted: Mapping[int, Counted], data: str, steps: Sequence[str], which: int = 0
+) -> Reading:
+    """The energy from one set of circuits: energy, zne, or that of one circuit of known energy."""
     n = len(plan.settings)
-    start = n if data == "reference" else 0
-    own = counted.get(FOLD if data == "zne" else 1, _Counted((), ()))
+    start = _starts(plan)[data] + which * n if data in plan.known else 0
+    own = counted.get(FOLD if data == "zne" else 1, Counted((), ()))
     return read_energy(
         plan.encoding.hamiltonian.constant,
         plan.settings,
         own.tallies[start : start + n],
-        plan.reference_variances if data == "reference" else plan.grouping.variances,
+        plan.known[data][which].variances if data in plan.known else plan.grouping.variances,
         post_select="post_selection" in steps,
         readout=calibrate_readout(*counted[1].tallies[-2:]) if "readout" in steps else None,
         positions=own.positions[start : start + n],
     )
 
 
+def _starts(plan: MeasurementPlan) -> dict[str, int]:
+    """Where the circuits of known energy begin among those of fold 1."""
+    first = len(plan.settings)
+    return {"reference": first, "clifford": first * (1 + len(plan.known["reference"]))}
+
+
 def _spent(plan: MeasurementPlan, steps: Sequence[str]) -> int:
     """Shots of the circuits that an estimate used."""
     n = len(plan.settings)
     spent = sum(plan.shots[1][:n])
-    if "reference" in steps:
-        spent += sum(plan.shots[1][n : 2 * n])
+    for name in set(plan.known) & set(steps):
+        start = _starts(plan)[name]
+        spent += sum(plan.shots[1][start : start + n * len(plan.known[name])])
     if "readout" in steps:
         spent += sum(plan.shots[1][-2:])
     if "zne" in steps:
@@ -332,6 +356,7 @@ def measure_energy(
     shots: int,
     mitigation: Sequence[str] = (),
     reference: Encoding | None = None,
+    training: Sequence[Encoding] = (),
     gate_error: float = 0.0,
 ) -> Measurement:
     """Measure the energy of an encoding's circuit.
@@ -343,8 +368,10 @@ def measure_energy(
         encoding: Circuit and Hamiltonian.
         runner: What runs circuits.
         shots: Of all circuits together, those that mitigation adds included.
-        mitigation: Any of `measurement_plan.MITIGATIONS`: ``post_selection``, ``readout``, ``reference``, ``zne``.
+        mitigation: Any of `measurement_plan.MITIGATIONS`: ``post_selection``, ``readout``, ``reference``,
+            ``clifford``, ``zne``.
         reference: For ``reference``: the same circuit at angles near zero (`measurement_plan.REFERENCE_ANGLE`).
+        training: For ``clifford``: the same circuit at several other angles, from `clifford_points`.
         gate_error: Probability that a two-qubit gate errs, default 0; it enters the choice of settings.
 
     Returns:
@@ -354,5 +381,7 @@ def measure_energy(
         InputError: See `plan_measurement`.
 
     """
-    plan = plan_measurement(encoding, shots=shots, mitigation=mitigation, reference=reference, gate_error=gate_error)
+    plan = plan_measurement(
+        encoding, shots=shots, mitigation=mitigation, reference=reference, training=training, gate_error=gate_error
+    )
     return estimate(plan, run_plan(plan, runner))

@@ -304,6 +304,43 @@ def subtract_reference(measured: Reading, reference: Reading, exact: float) -> R
     )
 
 
+def rescale(measured: Reading, training: Sequence[Reading], exact: Sequence[float], mixed: float) -> Reading:
+    """Multiply an energy by what noise divides those of training circuits by: A + a (E - A).
+
+    a = sum_i (e_i - A) x_i / sum_i x_i^2 with x_i = E_i - A, the least-squares fit of exact energies e_i to noisy ones
+    through the energy A of complete mixing. The bar holds sampling, and as for one more circuit of their kind what the
+    ratios (e_i - A) / x_i spread beyond their own sampling: s^2 (1 + 1/n) (E - A)^2.
+
+    Args:
+        measured: Energy E of the circuit.
+        training: Energies E_i of the same circuit at other angles, in the same settings.
+        exact: Their energies e_i without noise.
+        mixed: A.
+
+    Raises:
+        UnusableDataError: There are not two circuits, or noise leaves nothing of an energy.
+
+    Reference: P. Czarnik, A. Arrasmith, P. J. Coles, L. Cincio, Error mitigation with Clifford quantum-circuit data,
+        arXiv 2005.10189; the line through A, with one parameter instead of two, and the bar are our reconstruction.
+
+    """
+    noisy = np.array([each.value - mixed for each in training])
+    wanted = np.array([energy - mixed for energy in exact])
+    if len(noisy) < 2 or (noisy * wanted).min() <= 0.0:
+        raise UnusableDataError("noise leaves too little of the training circuits' energies")
+    norm = float(noisy @ noisy)
+    factor = float(wanted @ noisy) / norm
+    distance = measured.value - mixed
+    sampled = np.array([each.variance for each in training]) * (wanted / noisy**2) ** 2
+    spread = max(float(np.var(wanted / noisy, ddof=1) - sampled.mean()), 0.0) * (1.0 + 1.0 / len(noisy))
+    variance, slopes = factor**2 * measured.variance + distance**2 * spread, factor * measured.slopes
+    for each, change in zip(training, distance * (wanted - 2.0 * factor * noisy) / norm, strict=True):
+        variance += change**2 * each.variance
+        slopes = slopes + change * each.slopes
+    kept = min(each.kept for each in (measured, *training))
+    return Reading(mixed + factor * distance, variance, slopes, kept)
+
+
 def extrapolate(single: Reading, triple: Reading, mixed: float | None) -> dict[str, Reading]:
     """Extrapolate to no two-qubit gate error from the circuit and the one with each two-qubit gate three times.
 

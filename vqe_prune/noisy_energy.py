@@ -8,6 +8,7 @@ with a bar.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,9 @@ from numpy.typing import NDArray
 
 from vqe_prune.errors import InputError
 from vqe_prune.hardware.cost import MOST_QUBITS
+from vqe_prune.measure import Counted, estimate_counted
 from vqe_prune.measurement_plan import MeasurementPlan
-from vqe_prune.mitigation import Tally, UnusableDataError, calibrate_readout, read_energy, subtract_reference
+from vqe_prune.mitigation import Tally
 
 if TYPE_CHECKING:
     from vqe_prune.hardware import DeviceRunner
@@ -30,8 +32,6 @@ LARGEST_SCALE = 64.0
 
 SHARP = 1e-2
 """Relative tolerance of a critical factor."""
-
-BASES: tuple[tuple[str, ...], ...] = ((), ("post_selection",), ("readout",), ("readout", "post_selection"))
 
 
 def noisy_energies(
@@ -68,31 +68,9 @@ def noisy_energies(
         tallies.append(_as_tally(circuits.probabilities(program, circuit.ends), plan.encoding.n_qubits))
     start = {qubit: k for k, qubit in enumerate(compiled[0].starts)} if compiled else {}
     positions = [tuple(start[q] for q in c.ends) if set(c.ends) <= set(start) else None for c in compiled]
-    n = len(plan.settings)
-    found: dict[str, float] = {}
-    bases = [steps for steps in BASES if set(steps) <= set(plan.mitigation)]
-    for steps in bases:
-        name = ", ".join(steps) or "raw"
-        readout = calibrate_readout(*tallies[-2:]) if "readout" in steps else None
-        readings = []
-        for first, variances in ((0, plan.grouping.variances), (n, plan.reference_variances)):
-            if first and plan.reference_energy is None:
-                continue
-            try:
-                own = tallies[first : first + n], variances
-                where = positions[first : first + n]
-                select = "post_selection" in steps
-                constant = plan.encoding.hamiltonian.constant
-                readings.append(
-                    read_energy(constant, plan.settings, *own, post_select=select, readout=readout, positions=where)
-                )
-            except UnusableDataError:
-                break
-        if readings:
-            found[name] = readings[0].value
-        if len(readings) == 2 and plan.reference_energy is not None and steps in (bases[0], bases[-1]):
-            found[f"{name}, reference"] = subtract_reference(readings[0], readings[1], plan.reference_energy).value
-    return found
+    unfolded = replace(plan, mitigation=tuple(name for name in plan.mitigation if name != "zne"))
+    measured = estimate_counted(unfolded, {1: Counted(tallies, positions)})
+    return {each.name: each.value for each in measured.estimates}
 
 
 def _as_tally(probabilities: NDArray[np.float64], n_qubits: int) -> Tally:

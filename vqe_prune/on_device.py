@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vqe_prune.circuit import count_resources
+from vqe_prune.clifford_points import clifford_points
 from vqe_prune.device_settings import DEVICE_STAGES, FEWEST_SHOTS
 from vqe_prune.device_vqe import STAGE, optimise_on_device
 from vqe_prune.encoding import CHECK_WORTH, Encoding, encode
@@ -27,6 +29,7 @@ from vqe_prune.measurement_plan import (
     plan_measurement,
 )
 from vqe_prune.noisy_energy import critical_noise_scales, noisy_energies
+from vqe_prune.problem import Problem
 from vqe_prune.prune.calibration import load_calibration
 from vqe_prune.prune.pruning import Pruning
 from vqe_prune.prune.steps import Stage
@@ -53,6 +56,10 @@ MOST_GATES = 400
 """Longer circuits (two-qubit gates) are not measured anywhere: no processor leaves anything of their state."""
 
 MITIGATED = (
+    "readout, post_selection, clifford",
+    "readout, clifford",
+    "post_selection, clifford",
+    "raw, clifford",
     "readout, post_selection, reference",
     "readout, reference",
     "post_selection, reference",
@@ -218,10 +225,26 @@ def _encoded(stage: Stage, pruning: Pruning, encoding: str) -> Encoding:
     return encode(problem, stage.ansatz, angles, encoding, check_worth=CHECK_WORTH)
 
 
+def _known_circuits(
+    problem: Problem | QubitProblem, stage: Stage, encoding: str, chosen: DeviceSettings
+) -> tuple[Encoding | None, tuple[Encoding, ...]]:
+    """The reference, or for qubits the Clifford points: benchmarks/mitigation.py shows what leaves less error."""
+
+    def build(angles: NDArray[np.float64]) -> Encoding:
+        return encode(problem, stage.ansatz, angles, encoding)
+
+    training: tuple[Encoding, ...] = ()
+    if isinstance(problem, QubitProblem) and "clifford" in chosen.mitigation:
+        training = clifford_points(stage.ansatz, stage.optimum.angles, build)
+    if len(training) > 1:
+        return None, training
+    return build(np.full(stage.ansatz.n_parameters, REFERENCE_ANGLE)), ()
+
+
 def _plan(stage: Stage, pruning: Pruning, chosen: DeviceSettings, encoding: str) -> _Planned:
     encoded, problem = _encoded(stage, pruning, encoding), pruning.problem_of(stage)
     same = encoding if isinstance(problem, QubitProblem) else encoded.name
-    small = encode(problem, stage.ansatz, np.full(stage.ansatz.n_parameters, REFERENCE_ANGLE), same)
+    small, training = _known_circuits(problem, stage, same, chosen)
     resources = count_resources(encoded.gates)
     row: dict[str, Any] = {
         "stage": stage.name,
@@ -244,13 +267,15 @@ def _plan(stage: Stage, pruning: Pruning, chosen: DeviceSettings, encoding: str)
         reason = f"{resources.n_two_qubit_gates} two-qubit gates are more than {MOST_GATES}: noise leaves nothing"
         row["left_out"].append([stage.name, f"{reason} of the state"])
         return _Planned(stage=stage, row=row)
-    mitigation = [m for m in chosen.mitigation if m in available_mitigations(encoded, reference=small)]
+    usable = available_mitigations(encoded, reference=small, training=training)
+    mitigation = [name for name in chosen.mitigation if name in usable]
     try:
         plan = plan_measurement(
             encoded,
             shots=chosen.shots,
             mitigation=mitigation,
             reference=small if "reference" in mitigation else None,
+            training=training if "clifford" in mitigation else (),
             gate_error=GATE_ERROR,
         )
     except InputError as error:
@@ -280,11 +305,13 @@ def _fit_seconds(planned: Sequence[_Planned], chosen: DeviceSettings) -> None:
             shots -= shots % 10 ** max(len(str(shots)) - 2, 0)  # two digits: no more is known
         if cost.seconds(shots) <= left and shots >= FEWEST_SHOTS:
             try:
+                known = {name: [circuit.encoding for circuit in each.plan.known[name]] for name in each.plan.known}
                 each.plan = plan_measurement(
                     each.plan.encoding,
                     shots=shots,
                     mitigation=each.plan.mitigation,
-                    reference=each.plan.reference,
+                    reference=next(iter(known["reference"]), None),
+                    training=known["clifford"],
                     gate_error=GATE_ERROR,
                 )
                 left -= cost.seconds(shots)
