@@ -79,7 +79,7 @@ def electron_encoding() -> Encoding:
     """Two electrons in two orbitals, pairs broken, in Jordan-Wigner."""
     rotations = (Rotation(Excitation((2,), (0,)), 0), Rotation(Excitation((2, 3), (0, 1)), 1))
     ansatz = Ansatz(name="two", rotations=rotations, n_parameters=2)
-    return encode(random_problem(2, (1, 1), 3), ansatz, np.array([0.4, 0.7]))
+    return encode(random_problem(2, (1, 1), 3), ansatz, np.array([0.4, 0.7]), "jordan_wigner")
 
 
 def exact_energy(encoding: Encoding) -> float:
