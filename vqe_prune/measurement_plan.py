@@ -164,7 +164,7 @@ def plan_measurement(
     mitigation = tuple(name for name in MITIGATIONS if name in mitigation)
     state = exact_state(encoding.gates, encoding.n_qubits)
     keep = "post_selection" in mitigation
-    price = _price(encoding, shots, gate_error, mitigation)
+    price = _price(encoding, shots, gate_error)
     grouping = settings_of(encoding.hamiltonian, encoding.conserved, state=state, keep_conserved=keep, price=price)
     others = {"reference": () if reference is None else (reference,), "clifford": tuple(training)}
     _check_effects(encoding, grouping, mitigation, others)
@@ -197,13 +197,9 @@ def plan_measurement(
     )
 
 
-def _price(encoding: Encoding, shots: int, gate_error: float, mitigation: Sequence[str]) -> GatePrice | None:
-    """What gates of settings cost; nothing where their errors are subtracted.
-
-    Measured by benchmarks/mitigation.py: five orbitals of LiH with a reference are 1.6 mHa off in settings of pairs and
-    0.2 mHa in blocks, of twice the gates.
-    """
-    if gate_error == 0.0 or {"reference", "clifford"} & set(mitigation):
+def _price(encoding: Encoding, shots: int, gate_error: float) -> GatePrice | None:
+    """What gates of settings cost; where nothing errs, nothing."""
+    if gate_error == 0.0:
         return None
     return GatePrice(error=gate_error, shots=shots, n_circuit_gates=count_resources(encoding.gates).n_two_qubit_gates)
 

@@ -46,6 +46,9 @@ ROUTED_CANDIDATES = 6
 ROUTED_CIRCUITS = 3
 """Circuits, those of most weight times two-qubit gates, that they are tried on."""
 
+HEAVY = 0.3
+"""Share of the largest weight from which on a circuit helps to choose: those alone may need no routing at all."""
+
 CACHED_CIRCUITS = 256
 """Settings of a measurement differ in their last gates; what comes before is compiled once."""
 
@@ -180,10 +183,14 @@ def place_circuits(
     for target in targets:
         native = [_native(gates, target.gateset, prepare) for gates in circuits]
         placements = rank_placements(count_workload(native, n_qubits, shares), target.errors, candidates)
-        if not placements[0].adjacent and len(placements) > 1:
+        if not placements[0].adjacent and candidates > 1:
+            heavy = [k for k, share in enumerate(shares) if share >= HEAVY * max(shares)]
+            busiest = count_workload([native[k] for k in heavy], n_qubits, [shares[k] for k in heavy])
+            others = [replace(each, adjacent=False) for each in rank_placements(busiest, target.errors, candidates)]
+            placements = list({each.qubits: each for each in (*others, *placements)}.values())
             loads = [share * count_two_qubit_gates(circuit) for circuit, share in zip(native, shares, strict=True)]
-            busiest = sorted(range(len(loads)), key=loads.__getitem__)[-ROUTED_CIRCUITS:]
-            busy = [(circuits[k], shares[k]) for k in busiest]
+            order = sorted(range(len(loads)), key=loads.__getitem__)[-ROUTED_CIRCUITS:]
+            busy = [(circuits[k], shares[k]) for k in order]
             placements = [_as_routed(busy, placement, target, prepare) for placement in placements]
             placements.sort(key=lambda placement: placement.expected_error)  # stable: ties keep their rank
         found.append((target, placements[0]))
