@@ -351,13 +351,13 @@ def test_noise_scales_that_cannot_be() -> None:
         scaled_device_noise("rainbow", 1000.0)
 
 
-def test_more_than_nine_qubits_are_sampled_by_trajectories() -> None:
-    gates = [Gate("x", (k,)) for k in (0, 4, 9)] + [Gate("cx", (k, k + 1)) for k in range(9)]
-    runner = DeviceRunner(open_processor("willow_pink", seed=5), 10)
+def test_more_than_twelve_qubits_are_sampled_by_trajectories() -> None:
+    gates = [Gate("x", (k,)) for k in (0, 4, 12)] + [Gate("cx", (k, k + 1)) for k in range(12)]
+    runner = DeviceRunner(open_processor("willow_pink", seed=5), 13)
     (outcomes,) = runner.run([gates], [200])
-    ideal = np.array([1, 1, 1, 1, 0, 0, 0, 0, 0, 1], dtype=bool)
+    ideal = np.array([1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1], dtype=bool)
     agreement = (outcomes == ideal).mean(axis=0)
-    assert outcomes.shape == (200, 10)
+    assert outcomes.shape == (200, 13)
     assert (agreement > 0.8).all()
     assert agreement.mean() < 1.0  # nothing is noiseless
 
