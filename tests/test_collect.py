@@ -56,7 +56,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Service]:
 
 def command(folder: Path, *more: str) -> list[str]:
     google = ["device=google", "device.project=my-project", "device.processor=weber"]
-    measured = ["device.shots=1000", "device.mitigation=[zne]", "device.stages=[pruned]"]
+    measured = ["device.shots=1000", "device.mitigation=[zne]", "device.stages=[pruned]", "device.twirls=0"]
     return ["molecule=H2", *google, *measured, f"output_dir={folder}", *more]
 
 
@@ -322,3 +322,19 @@ def test_waiting_is_left_to_the_caller(service: _Service, tmp_path: Path) -> Non
     service.set_all(State.SUCCESS)
     assert runner.run([star()], [20])[0].shape == (20, 4)
     assert len(service.sent) == 1
+
+
+def test_frames_are_collected_as_they_were_sent(tmp_path: Path) -> None:
+    """Several programs a circuit: a later process joins them again, and knows how many shots each frame took."""
+    runner = DeviceRunner(open_processor("willow_pink", seed=1), 4, folder=tmp_path, twirls=4, seed=3)
+    runner.submit([([star(), [Gate("x", (2,))]], [50, 20], 1)])
+    first, blocks = runner.run([star(), [Gate("x", (2,))]], [50, 20]), runner.blocks
+    assert blocks == ((13, 13, 12, 12), (20,))
+    later = DeviceRunner(open_processor("willow_pink", seed=1), 4, folder=tmp_path, twirls=4, seed=3)
+    for left, right in zip(later.run([star(), [Gate("x", (2,))]], [50, 20]), first, strict=True):
+        np.testing.assert_array_equal(left, right)
+    assert later.blocks == blocks and later.measured_positions == ((0, 1, 2, 3),) * 2
+    assert later.n_two_qubit_gates == runner.n_two_qubit_gates
+    whole = DeviceRunner(open_processor("willow_pink", seed=1), 4, twirls=4, seed=3)
+    for left, right in zip(whole.run([star(), [Gate("x", (2,))]], [50, 20]), first, strict=True):
+        np.testing.assert_array_equal(left, right)

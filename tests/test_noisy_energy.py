@@ -27,8 +27,8 @@ ALL = ["post_selection", "readout", "reference"]
 def h2_plan(shots: int) -> tuple[vp.Problem, MeasurementPlan]:
     problem = vp.molecular_problem(vp.Molecule(name="H2", atoms=(("H", (0, 0, 0)), ("H", (0, 0, 0.7414)))))
     stage = vp.prune_ansatz(problem, vp.uccsd(2, 1, 1), rules=["symmetry"]).final
-    encoded = encode(problem, stage.ansatz, stage.optimum.angles)
-    small = encode(problem, stage.ansatz, np.full(1, REFERENCE_ANGLE))
+    encoded = encode(problem, stage.ansatz, stage.optimum.angles, "pairs")
+    small = encode(problem, stage.ansatz, np.full(1, REFERENCE_ANGLE), "pairs")
     return problem, plan_measurement(encoded, shots=shots, mitigation=ALL, reference=small)
 
 
@@ -36,7 +36,9 @@ def test_energies_are_those_that_many_shots_give() -> None:
     """A million shots of the same plan; four standard errors, and 1e-5 for the calibration's own rounding."""
     problem, plan = h2_plan(1_000_000)
     runner = DeviceRunner(open_processor("rainbow", seed=5), 2)
-    measured = measure_energy(plan.encoding, runner, shots=1_000_000, mitigation=ALL, reference=plan.reference)
+    measured = measure_energy(
+        plan.encoding, runner, shots=1_000_000, mitigation=ALL, reference=plan.known["reference"][0].encoding
+    )
     found = noisy_energies(plan, runner, "rainbow", 1.0)
     assert list(found) == [each.name for each in measured.estimates]
     for each in measured.estimates:
@@ -91,13 +93,15 @@ def chain(n: int, layers: int) -> tuple[Gate, ...]:
 
 
 def test_costs_grow_with_gates_qubits_and_beyond_twelve_with_shots() -> None:
-    def cost(n: int, layers: int, settings: int = 1) -> Cost:
+    def cost(n: int, layers: int, settings: int = 1, twirls: int = 0) -> Cost:
         ends = [(Gate("h", (k % n,)), Gate("rz", (0,), 0.1 * k)) for k in range(settings)]
-        return predict_cost({1: [(*chain(n, layers), *end) for end in ends]}, n)
+        circuits = {1: [(*chain(n, layers), *end) for end in ends]}
+        return predict_cost(circuits, {1: [4000] * settings}, n, twirls)
 
     assert cost(10, 2).fixed > cost(10, 1).fixed > cost(5, 1).fixed
     assert noise_seconds([chain(12, 1)], 12) > 3 * noise_seconds([chain(11, 1)], 11) > 0  # 4^n
     assert cost(10, 8, 50).fixed < 10 * cost(10, 8).fixed  # settings share their noise
+    assert cost(10, 8, 50, twirls=16).fixed > 20 * cost(10, 8, 50).fixed  # frames do not
     assert cost(12, 1).per_shot == 0.0 < cost(13, 1).per_shot < cost(14, 2).per_shot
     assert cost(13, 1).seconds(2000) == pytest.approx(cost(13, 1).fixed + 2000 * cost(13, 1).per_shot)
     two = [chain(3, 1), (*chain(3, 1), Gate("h", (0,)))]
@@ -119,7 +123,7 @@ def test_ten_qubits_are_measured() -> None:
 
 
 def test_what_takes_too_long_is_left_out_with_the_time_it_takes(tmp_path: Path) -> None:
-    """UCCSD of LiH on 10 qubits and what symmetry leaves of it; the last comes first."""
+    """UCCSD of LiH and what symmetry leaves of it; the last comes first."""
     atoms = (("Li", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, 1.595)))
     problem = vp.molecular_problem(vp.Molecule(name="LiH", atoms=atoms, frozen_core=True))
     pruning = vp.prune_ansatz(problem, vp.uccsd(5, 1, 1), rules=["symmetry"])
@@ -127,9 +131,12 @@ def test_what_takes_too_long_is_left_out_with_the_time_it_takes(tmp_path: Path) 
     device = measure_on_device(pruning, open_device(chosen, seed=3), chosen, "auto", tmp_path, lambda text: None)
     needed = []
     for row in device["measurements"]:
-        assert row["n_qubits"] == 10 and not row["estimates"]
+        assert row["n_qubits"] >= 8 and not row["estimates"]
         reason = row["left_out"][0][1]
-        assert "noise on 10 qubits would take some" in reason and "more than is left of device.seconds=2" in reason
+        assert (
+            f"noise on {row['n_qubits']} qubits would take some" in reason
+            and "more than is left of device.seconds=2" in reason
+        )
         needed.append(int(reason.rpartition("=")[2]))
     full, symmetry = needed
     assert 5 < symmetry < full < 120  # both fit into the default
@@ -153,7 +160,7 @@ def test_above_twelve_qubits_there_are_as_many_shots_as_time(monkeypatch: pytest
     pruning = vp.prune_ansatz(problem, vp.uccsd(2, 1, 1), rules=["symmetry"])
     chosen = DeviceSettings(name="rainbow", shots=100_000, mitigation=["post_selection"], stages=["pruned"])
     plan = plan_measurement(plan.encoding, shots=100_000, mitigation=["post_selection"])
-    chosen.seconds = predict_cost(plan.circuits, 2).seconds(1590)
+    chosen.seconds = predict_cost(plan.circuits, plan.shots, 2).seconds(1590)
     measure = measure_on_device
     device = measure(pruning, open_device(chosen, seed=3), chosen, "auto", tmp_path / "a", lambda text: None)
     (row,) = device["measurements"]
@@ -163,9 +170,9 @@ def test_above_twelve_qubits_there_are_as_many_shots_as_time(monkeypatch: pytest
     exact = noisy_energies_of(plan)
     for each in row["estimates"]:
         assert abs(each["energy"] - exact[each["name"]]) < 4 * each["error_bar"]
-    chosen.seconds = 0.5
+    chosen.seconds = predict_cost(plan.circuits, plan.shots, 2).seconds(500)
     device = measure(pruning, open_device(chosen, seed=3), chosen, "auto", tmp_path / "b", lambda text: None)
-    assert "s for 1000 shots, more than is left of device.seconds=0.5" in device_lines(device)[0]
+    assert "s for 1000 shots, more than is left of device.seconds=0." in device_lines(device)[0]
 
 
 def noisy_energies_of(plan: MeasurementPlan) -> dict[str, float]:
@@ -186,9 +193,10 @@ def test_a_study_says_how_good_the_processor_must_be(tmp_path: Path) -> None:
     record = run(config.parse_settings(["molecule=H2", *measured, f"output_dir={tmp_path}"]), write=lambda text: None)
     assert record.device is not None
     scales = record.device["measurements"][0]["critical_noise_scales"]
-    assert list(scales) == ["raw", "readout, post_selection, reference"]
-    assert 0.0 < scales["raw"] < 1.0 < scales["readout, post_selection, reference"]
-    line = f"with enough shots within 1 kcal/mol raw at noise x {scales['raw']:.2g}, mitigated at noise x "
+    assert list(scales) == ["raw", "readout, post_selection"]
+    assert 0.0 < scales["raw"] < 1.0
+    assert scales["readout, post_selection"] is None  # up to the factor at which an error rate is 1
+    line = f"with enough shots within 1 kcal/mol raw at noise x {scales['raw']:.2g}, mitigated at any noise that was"
     assert line in summary(read_record(tmp_path))
     assert f"above {MOST_QUBITS} qubits takes fewer shots" in USAGE
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import vqe_prune as vp
-from vqe_prune import config, device_settings, shot_vqe
+from vqe_prune import config, device_settings, device_vqe, shot_vqe
 from vqe_prune.device_vqe import optimise_on_device
 from vqe_prune.grouping import exact_state
 from vqe_prune.hardware import DeviceRunner, open_processor
@@ -312,8 +312,9 @@ def test_the_command_optimises_on_the_device_and_reports_it(tmp_path: Path) -> N
         vp.read_record(tmp_path / "run")
 
 
-def test_what_would_take_hours_is_left_out_and_says_so(h2, tmp_path: Path) -> None:
-    chosen = DeviceSettings(name="willow_pink", optimizer="spsa", iterations=1000)
+def test_what_would_take_hours_is_left_out_and_says_so(h2, tmp_path: Path, monkeypatch) -> None:
+    chosen = DeviceSettings(name="willow_pink", optimizer="spsa", iterations=1000, shots=1_000_000)
+    monkeypatch.setattr(device_vqe, "MOST_VIRTUAL_WORK", 1000)
     processor = open_processor("willow_pink", seed=1)
     pruning = replace(h2, stages=(h2.stages[0],), path=())  # 4 qubits and more settings in Jordan-Wigner
     row, stage = optimise_on_device(pruning, processor, chosen, "jordan_wigner", 0, tmp_path, lambda text: None)

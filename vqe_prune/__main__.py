@@ -80,7 +80,8 @@ collect finishes a study whose jobs were sent to Google's service, from its fold
   device.wait=            false sends all jobs and returns; collect or the same command finishes the study (true)
   device.stages=          any of [{stages}]: the ansätze that are measured (all)
   device.shots=           of all circuits of an ansatz together (100000)
-  device.mitigation=      any of [{mitigations}] (without zne)
+  device.mitigation=      any of [{mitigations}], or auto: all but zne, reference
+                          where the expected bias is worth its shots, clifford on qubits (auto)
   device.noise_scale=     factor of a virtual device's error rates (1)
   device.twirls=          random frames of each circuit, which even out coherent errors; 0 for none (16)
   device.optimizer=       {optimizers}: optimise the pruned ansatz there as well, with

@@ -15,6 +15,7 @@ MOST_TWIRLS = 1000
 OF_GOOGLE = ("project", "processor", "run", "snapshot", "config", "wait")
 OF_VIRTUAL = ("noise_scale", "seconds")
 DEVICE_STAGES = ("full", "symmetry", "pruned")
+AUTO = "auto"
 MITIGATIONS = ("post_selection", "readout", "reference", "clifford", "zne")
 OPTIMIZERS = ("none", "spsa", "parameter_shift")
 DEVICE_STARTS = ("zero", "pruned")
@@ -56,9 +57,9 @@ def check_device(settings: Settings, given: set[str], rules: Sequence[str]) -> N
         raise InputError(f"device.stages={device.stages} must name each once; available: {', '.join(DEVICE_STAGES)}")
     if not (math.isfinite(device.seconds) and device.seconds > 0):
         raise InputError(f"device.seconds={device.seconds} must be above 0")
-    for name in device.mitigation:
+    for name in device.mitigation if device.mitigation != [AUTO] else ():
         if name not in MITIGATIONS:
-            raise InputError(f"unknown device.mitigation={name}{near_misses(name, MITIGATIONS)}")
+            raise InputError(f"unknown device.mitigation={name}{near_misses(name, (*MITIGATIONS, AUTO))}")
     if device.shots < FEWEST_SHOTS:
         raise InputError(f"device.shots={device.shots} must be at least {FEWEST_SHOTS}: error bars would mean nothing")
     if not 0 <= device.noise_scale <= 100:

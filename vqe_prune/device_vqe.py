@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vqe_prune.device_settings import AUTO
 from vqe_prune.errors import ConvergenceError, InputError
 from vqe_prune.hardware import DeviceRunner
 from vqe_prune.hardware.processors import GOOGLE
@@ -69,7 +70,7 @@ def optimise_on_device(
     start = chosen.start or default_start(problem)
     row: dict[str, Any] = {"method": chosen.optimizer, "start": start, "iterations": [], "left_out": ""}
     try:
-        energy = _energy(pruning, encoding, "post_selection" in chosen.mitigation)
+        energy = _energy(pruning, encoding, bool({"post_selection", AUTO} & set(chosen.mitigation)))
     except InputError as error:  # nothing to optimise: the study itself is none the worse
         return {**row, "left_out": str(error)}, None
     descent = ShotDescent(method=chosen.optimizer, iterations=chosen.iterations, shots=chosen.shots, seed=seed)

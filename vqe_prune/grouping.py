@@ -133,6 +133,7 @@ def settings_of(
     state: State | None = None,
     keep_conserved: bool = False,
     price: GatePrice | None = None,
+    entangle: bool = True,
 ) -> Grouping:
     """Put the terms of a Hamiltonian into settings: of several groupings the one that needs the fewest shots.
 
@@ -149,6 +150,7 @@ def settings_of(
         keep_conserved: Outcomes will be checked: take groupings only that keep every conserved number in every
             setting, and of those without any only what has a number or a parity to check, where there are any.
         price: Of two-qubit gates, on a processor; None where they are free.
+        entangle: False takes groupings without two-qubit gates alone.
 
     Returns:
         The settings and the variance of one shot of each.
@@ -164,6 +166,8 @@ def settings_of(
         Grouping(name=name, settings=settings, variances=variances_of(settings, hamiltonian.n_qubits, state))
         for name, settings in _candidates(hamiltonian, conserved, stabilisers).items()
     ]
+    if not entangle:
+        groupings = [each for each in groupings if each.n_two_qubit_gates == 0]
     if keep_conserved:
         checked = [each for each in groupings if any(setting.n_checks for setting in each.settings)]
         groupings = [each for each in checked if each.checks_all(conserved)] or checked or groupings

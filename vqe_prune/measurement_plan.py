@@ -135,6 +135,7 @@ def plan_measurement(
     reference: Encoding | None = None,
     training: Sequence[Encoding] = (),
     gate_error: float = 0.0,
+    entangle: bool = True,
 ) -> MeasurementPlan:
     """Choose settings and share out the shots.
 
@@ -146,8 +147,8 @@ def plan_measurement(
             `REFERENCE_ANGLE`.
         training: For ``clifford``: the same circuit at several other angles, from `clifford_points`.
         gate_error: Probability that a two-qubit gate errs where circuits will run, default 0: settings that need many
-            of them are then worth their fewer shots less, see `settings_of`. It does not count with ``reference`` or
-            ``clifford``, which measure what the same gates do to a known energy.
+            of them are then worth their fewer shots less, see `settings_of`.
+        entangle: False leaves two-qubit gates out of the settings: all circuits then begin alike.
 
     Returns:
         Every circuit with its shots.
@@ -165,7 +166,9 @@ def plan_measurement(
     state = exact_state(encoding.gates, encoding.n_qubits)
     keep = "post_selection" in mitigation
     price = _price(encoding, shots, gate_error)
-    grouping = settings_of(encoding.hamiltonian, encoding.conserved, state=state, keep_conserved=keep, price=price)
+    grouping = settings_of(
+        encoding.hamiltonian, encoding.conserved, state=state, keep_conserved=keep, price=price, entangle=entangle
+    )
     others = {"reference": () if reference is None else (reference,), "clifford": tuple(training)}
     _check_effects(encoding, grouping, mitigation, others)
     parts = _share(shots, mitigation, len(grouping.settings), len(others["clifford"]))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vqe_prune.circuit import count_resources
 from vqe_prune.clifford_points import clifford_points
-from vqe_prune.device_settings import DEVICE_STAGES, FEWEST_SHOTS
+from vqe_prune.device_settings import AUTO, DEVICE_STAGES, FEWEST_SHOTS
 from vqe_prune.device_vqe import STAGE, optimise_on_device
 from vqe_prune.encoding import CHECK_WORTH, Encoding, encode
 from vqe_prune.errors import InputError, PendingError
@@ -48,6 +48,10 @@ MOST_SCALED_SECONDS = 10.0
 
 SCALES_TRIED = 20
 """Factors of the noise that finding two critical ones takes."""
+
+REFERENCE_WORTH = 10.0
+"""By default a reference is measured where the expected bias is this many standard errors: `expected_bias` is some ten
+times too large for LiH, and on circuits of one two-qubit gate the reference takes more shots than its bias is worth."""
 
 FEWER_TWIRLS = (1000, 8, 4, 0)
 """Random frames of a circuit, at most, that are tried where a virtual device would take too long with those chosen."""
@@ -234,7 +238,7 @@ def _known_circuits(
         return encode(problem, stage.ansatz, angles, encoding)
 
     training: tuple[Encoding, ...] = ()
-    if isinstance(problem, QubitProblem) and "clifford" in chosen.mitigation:
+    if isinstance(problem, QubitProblem) and {"clifford", AUTO} & set(chosen.mitigation):
         training = clifford_points(stage.ansatz, stage.optimum.angles, build)
     if len(training) > 1:
         return None, training
@@ -268,9 +272,12 @@ def _plan(stage: Stage, pruning: Pruning, chosen: DeviceSettings, encoding: str)
         row["left_out"].append([stage.name, f"{reason} of the state"])
         return _Planned(stage=stage, row=row)
     usable = available_mitigations(encoded, reference=small, training=training)
-    mitigation = [name for name in chosen.mitigation if name in usable]
-    try:
-        plan = plan_measurement(
+    wanted = (
+        ("post_selection", "readout", "reference", "clifford") if chosen.mitigation == [AUTO] else chosen.mitigation
+    )
+
+    def plan_with(mitigation: Sequence[str]) -> MeasurementPlan:
+        return plan_measurement(
             encoded,
             shots=chosen.shots,
             mitigation=mitigation,
@@ -278,6 +285,14 @@ def _plan(stage: Stage, pruning: Pruning, chosen: DeviceSettings, encoding: str)
             training=training if "clifford" in mitigation else (),
             gate_error=GATE_ERROR,
         )
+
+    try:
+        plan = plan_with([name for name in wanted if name in usable])
+        if chosen.mitigation == [AUTO] and "reference" in plan.mitigation:
+            without = plan_with([name for name in wanted if name in usable and name != "reference"])
+            checked = "post_selection" in without.mitigation
+            bias = without.grouping.expected_bias(GATE_ERROR, resources.n_two_qubit_gates, checked=checked)
+            plan = plan if bias > REFERENCE_WORTH * without.predicted_error else without
     except InputError as error:
         raise InputError(f"device.{error}" if str(error).startswith(("shots", "mitigation")) else str(error)) from error
     noiseless = chosen.name != GOOGLE and chosen.noise_scale == 0.0
@@ -290,30 +305,32 @@ def _calls(plan: MeasurementPlan) -> list[tuple[Any, Any, int]]:
 
 
 def _fit_seconds(planned: Sequence[_Planned], chosen: DeviceSettings) -> None:
-    """Leave out what a virtual device is predicted to take too long for, or let it take fewer shots; the last first."""
+    """Make do with the seconds that a virtual device may take, as predicted; the last ansatz chooses first.
+
+    Fewer random frames, then settings without two-qubit gates, which share the noise of the circuit before them, then
+    above `MOST_QUBITS` qubits fewer shots, then nothing.
+    """
     left = chosen.seconds
     for each in reversed(planned):
         if each.plan is None:
             continue
         n_qubits, shots = each.plan.encoding.n_qubits, chosen.shots
-        fewer = dict.fromkeys(min(chosen.twirls, most) for most in FEWER_TWIRLS)
-        costs = {twirls: predict_cost(each.plan.circuits, n_qubits, each.plan.shots, twirls) for twirls in fewer}
-        each.twirls = next((twirls for twirls in fewer if costs[twirls].seconds(shots) <= left), 0)
-        cost = costs[each.twirls]
+        others = _unentangled(each.plan, shots) if n_qubits <= MOST_QUBITS else []
+        for plan in (each.plan, *others):
+            for twirls in dict.fromkeys(min(each.twirls, most) for most in FEWER_TWIRLS):
+                cost = predict_cost(plan.circuits, plan.shots, n_qubits, twirls)
+                if cost.seconds(shots) <= left:
+                    break
+            else:
+                continue
+            break
         if cost.per_shot and cost.seconds(shots) > left:
             shots = max(int((left - cost.fixed) / cost.per_shot), 0)
             shots -= shots % 10 ** max(len(str(shots)) - 2, 0)  # two digits: no more is known
         if cost.seconds(shots) <= left and shots >= FEWEST_SHOTS:
             try:
-                known = {name: [circuit.encoding for circuit in each.plan.known[name]] for name in each.plan.known}
-                each.plan = plan_measurement(
-                    each.plan.encoding,
-                    shots=shots,
-                    mitigation=each.plan.mitigation,
-                    reference=next(iter(known["reference"]), None),
-                    training=known["clifford"],
-                    gate_error=GATE_ERROR,
-                )
+                each.plan = plan if shots == chosen.shots else _replanned(plan, shots)
+                each.twirls = twirls
                 left -= cost.seconds(shots)
                 continue
             except InputError:  # too few for its settings
@@ -327,6 +344,28 @@ def _fit_seconds(planned: Sequence[_Planned], chosen: DeviceSettings) -> None:
         )
         each.row["left_out"].append([each.stage.name, reason])
         each.plan = None
+
+
+def _unentangled(plan: MeasurementPlan, shots: int) -> list[MeasurementPlan]:
+    """The same measurement without two-qubit gates in its settings, where it can be done."""
+    try:
+        return [_replanned(plan, shots, entangle=False)]
+    except InputError:  # too few shots for that many settings, or nothing to check in them
+        return []
+
+
+def _replanned(plan: MeasurementPlan, shots: int, *, entangle: bool = True) -> MeasurementPlan:
+    """The same measurement with other shots or other settings."""
+    known = {name: [circuit.encoding for circuit in plan.known[name]] for name in plan.known}
+    return plan_measurement(
+        plan.encoding,
+        shots=shots,
+        mitigation=plan.mitigation,
+        reference=next(iter(known["reference"]), None),
+        training=known["clifford"],
+        gate_error=GATE_ERROR,
+        entangle=entangle,
+    )
 
 
 def _measured(plan: MeasurementPlan, runner: DeviceRunner, chosen: DeviceSettings, pruning: Pruning) -> dict[str, Any]:

@@ -111,7 +111,7 @@ class DeviceSettings:
     wait: bool = True
     stages: list[str] = field(default_factory=list)
     shots: int = 100_000
-    mitigation: list[str] = field(default_factory=lambda: ["post_selection", "readout", "reference", "clifford"])
+    mitigation: list[str] = field(default_factory=lambda: ["auto"])
     noise_scale: float = 1.0
     twirls: int = 16
     seconds: float = 120.0

@@ -29,6 +29,9 @@ NOISY_GATE = (1.5e-3, 3e-9)
 NOISY_END = 2e-3
 """Of the last one-qubit gates of a circuit with their noise."""
 
+FRAMED = 1e-2
+"""Of putting a two-qubit gate into a random frame, and of checking and writing it once more."""
+
 TRANSLATED = 6e-3
 """Of handing a two-qubit gate with its noise to qsim."""
 
@@ -63,34 +66,34 @@ def noise_seconds(circuits: Sequence[Sequence[Gate]], n_qubits: int) -> float:
 
 def predict_cost(
     circuits: Mapping[int, Sequence[Sequence[Gate]]],
+    shots: Mapping[int, Sequence[int]],
     n_qubits: int,
-    shots: Mapping[int, Sequence[int]] | None = None,
     twirls: int = 0,
 ) -> Cost:
     """Predict how long circuits take on a virtual processor.
 
     Args:
         circuits: Gates of each, by fold.
+        shots: Of each, by fold; only the number of random frames depends on them.
         n_qubits: Number of qubits n.
-        shots: Of each, by fold; needed to know in how many random frames each is run.
-        twirls: Of these, at most; see `twirling.split_shots`.
+        twirls: Random frames of each circuit at most; each is compiled and simulated by itself.
 
     """
     fixed, gates_of_all, n_circuits = 0.0, 0, 0
     compiled: set[tuple[Gate, ...]] = set()
+    noise = NOISY_GATE[0] + NOISY_GATE[1] * 4**n_qubits if n_qubits <= MOST_QUBITS else TRANSLATED
     for fold, same_fold in circuits.items():
-        framed = shots is not None and twirls > 1
-        if n_qubits <= MOST_QUBITS and not framed:
-            fixed += fold * noise_seconds(same_fold, n_qubits)
-        for k, gates in enumerate(same_fold):
+        simulated: set[tuple[Gate, ...]] = set()
+        for gates, number in zip(same_fold, shots[fold], strict=True):
             head = tuple(split_turns(gates)[0])
             coupled = sum(len(gate.qubits) == 2 for gate in head)
-            frames = len(split_shots(shots[fold][k], twirls)) if shots is not None and framed and coupled else 1
-            fixed += frames * (CIRCUIT[0] + CIRCUIT[1] * coupled) + (0.0 if head in compiled else COMPILED * coupled)
-            if n_qubits > MOST_QUBITS:
-                fixed += frames * TRANSLATED * fold * coupled
-            elif framed:  # frames have no moments in common
-                fixed += frames * fold * noise_seconds([gates], n_qubits)
+            frames = len(split_shots(number, twirls)) if coupled else 1
+            fixed += CIRCUIT[0] + CIRCUIT[1] * coupled + (0.0 if head in compiled else COMPILED * coupled)
+            if frames > 1:
+                fixed += frames * fold * coupled * (FRAMED + noise)
+            elif head not in simulated or n_qubits > MOST_QUBITS:
+                fixed += fold * coupled * noise
+            simulated.add(head)
             compiled.add(head)
             gates_of_all, n_circuits = gates_of_all + fold * coupled, n_circuits + 1
     if n_qubits <= MOST_QUBITS:
