@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vqe_prune.report.pictures import COLOURS, GREY, WIDTH, clipped_error, log_axis, new_figure, svg_text
 from vqe_prune.units import error_unit
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SAME_ERROR = 1e-6
 """Errors closer than this (hartree or J) are equal: optima of one ansatz from different starts differ by rounding."""
@@ -119,6 +122,11 @@ def pareto_picture(
     axes[1].set_xlabel("two-qubit gates")
     axes[0].set_title(title, loc="left", pad=72, fontsize=11)
     axes[0].legend(frameon=False, fontsize=7, ncols=3, loc="lower left", bbox_to_anchor=(-0.02, 1.0), borderpad=0)
+    return picture_file(figure)
+
+
+def picture_file(figure: Figure) -> str:
+    """Return a figure as an SVG document of its own, whose letters are readable on light and dark pages."""
     light, dark = FADING
     style_text = f"svg{{color:{light}}}@media (prefers-color-scheme:dark){{svg{{color:{dark}}}}}"
     picture = svg_text(figure)
