@@ -32,7 +32,9 @@ class _Node:
     children: list[_Node] = field(default_factory=list)
 
 
-def outcome_probabilities(circuits: Sequence[CompiledCircuit], noise: cirq.NoiseModel) -> list[NDArray[np.float64]]:
+def outcome_probabilities(
+    circuits: Sequence[CompiledCircuit], noise: cirq.NoiseModel, frame: int | None = None
+) -> list[NDArray[np.float64]]:
     """Return the probabilities of all outcomes of compiled circuits on the same qubits, readout errors included.
 
     Circuits of a measurement begin alike; moments that several of them share are simulated once.
@@ -40,12 +42,13 @@ def outcome_probabilities(circuits: Sequence[CompiledCircuit], noise: cirq.Noise
     Args:
         circuits: Compiled for one placement.
         noise: From `scaled_device_noise`.
+        frame: Seed of the random frames of two-qubit gates, the same for all circuits; None leaves them as compiled.
 
     Returns:
         For each circuit an array (2^n,), the first logical qubit the most significant.
 
     """
-    programs = [circuit.program() for circuit in circuits]
+    programs = [each.program(frames=None if frame is None else np.random.default_rng(frame)) for each in circuits]
     qubits = sorted({qubit for program in programs for qubit in program.all_qubits()})
     root = _Node(cirq.Moment(), cirq.DensityMatrixSimulationState(qubits=qubits, dtype=np.complex128))
     found = []
@@ -78,7 +81,11 @@ def _diagonal(tensor: NDArray[np.complex128], axes: Sequence[int]) -> NDArray[np
 
 
 def noisy_energies(
-    plan: MeasurementPlan, circuits: Sequence[CompiledCircuit], device: str, factor: float
+    plan: MeasurementPlan,
+    circuits: Sequence[CompiledCircuit],
+    device: str,
+    factor: float,
+    frames: Sequence[int | None] = (None,),
 ) -> tuple[float, float | None]:
     """Return the raw and the post-selected energy that infinitely many shots would give.
 
@@ -87,13 +94,16 @@ def noisy_energies(
         circuits: The compiled circuit of each setting.
         device: Name of a virtual processor.
         factor: Of all its error rates.
+        frames: Seeds of random frames, see `vqe_prune.hardware.twirling`; shots are shared equally among them. None
+            stands for the circuits as compiled.
 
     Returns:
         Hartree; the second is None where no setting keeps a number that can be checked, or nothing is left.
 
     """
     noise = scaled_device_noise(device, factor, circuits[0].program().all_qubits())
-    tallies = [_as_tally(p, plan.encoding.n_qubits) for p in outcome_probabilities(circuits, noise)]
+    each = [outcome_probabilities(circuits, noise, frame) for frame in frames]
+    tallies = [_as_tally(np.mean(same, axis=0), plan.encoding.n_qubits) for same in zip(*each, strict=True)]
     found: list[float | None] = []
     for post_select in (False, True):
         if post_select and "post_selection" not in plan.mitigation:

@@ -148,9 +148,9 @@ def measure(name: str, seed: int, *extra: str) -> dict[str, Any]:
     settings = parse_settings([*CASES[name].arguments, *DEVICE, f"seed={seed}", *extra])
     processor = open_device(settings.device, settings.seed)
     with tempfile.TemporaryDirectory() as folder:
-        device = measure_on_device(
-            nudged(pruned(name), seed), processor, settings.device, settings.encoding, Path(folder), lambda text: None
-        )
+        chosen, kept = settings.device, Path(folder)
+        pruning = nudged(pruned(name), seed)
+        device = measure_on_device(pruning, processor, chosen, settings.encoding, kept, lambda text: None, seed)
     return device["measurements"][0]
 
 

@@ -46,6 +46,7 @@ def test_without_noise_both_energies_are_the_exact_one_and_noise_is_in_the_raw_o
     circuits = DeviceRunner(open_processor("weber"), 2).compile(plan.circuits[1])
     exact = problem.energies["exact"]
     assert noisy_energies(plan, circuits, "weber", 0.0) == pytest.approx((exact, exact), abs=1e-6)
+    assert noisy_energies(plan, circuits, "weber", 0.0, (3, 4)) == pytest.approx((exact, exact), abs=1e-6)
     raw, kept = noisy_energies(plan, circuits, "weber", 1.0)
     assert exact is not None and kept is not None
     assert raw - exact > 10 * abs(kept - exact)  # almost all of it changes the number of pairs
