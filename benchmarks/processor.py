@@ -1,18 +1,19 @@
 """What `device=willow_pink` measures with 200,000 shots: pruned molecules and a spin ring, over ten seeds each.
 
 Three tables. Command: `python -m vqe_prune ... device=willow_pink device.shots=200000` as a user types it, its wall
-time and what it measured. Noise: the same pruned circuit with ten seeds of the shots, and angles that differ by 1e-6
-radian, since what the compiler finds then is as long but errs in other frames; for each estimate the mean of its errors
-to the noiseless energy, their spread, the bar that it claims, the root of their mean square and how many are within the
-limit; and its errors to full configuration interaction of all electrons. Control: no noise, shots alone, every
-mitigation; in how many of ten seeds an error is at most three bars. Errors are in thousandths of a hartree or J. A
-claim is about the estimate that the command calls mitigated, and holds where the root of the mean square error over all
-seeds is within the limit: no seed is picked.
+and processor time and what it measured. Noise: the same pruned circuit with ten seeds of the shots, and angles that
+differ by 1e-6 radian, since what the compiler finds then is as long but errs in other frames; for each estimate the
+mean of its errors to the noiseless energy, their spread, the bar that it claims, the root of their mean square and how
+many are within the limit; and its errors to full configuration interaction of all electrons. Control: no noise, shots
+alone, every mitigation; in how many of ten seeds an error is at most three bars. Errors are in thousandths of a hartree
+or J. A claim is about the estimate that the command calls mitigated, and holds where the root of the mean square error
+over all seeds is within the limit: no seed is picked.
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
 import subprocess
 import sys
 import tempfile
@@ -91,16 +92,17 @@ def run_command(name: str) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "run"
         command = [sys.executable, "-m", "vqe_prune", *CASES[name].arguments, *DEVICE, f"output_dir={folder}"]
-        began = time.perf_counter()
+        began, before = time.perf_counter(), _child_seconds()
         done = subprocess.run(command, capture_output=True, text=True)
-        seconds = time.perf_counter() - began
+        seconds, cpu_seconds = time.perf_counter() - began, _child_seconds() - before
         if done.returncode:
             raise SystemExit(f"{' '.join(command)} ended with {done.returncode}: {done.stderr.strip()}")
         record = read_record(folder)
     assert record.device is not None
     rows = []
     for measured in record.device["measurements"]:
-        row = {"table": "command", "case": name, "seconds": seconds, "stage": measured["stage"]}
+        row = {"table": "command", "case": name, "seconds": seconds, "cpu_seconds": cpu_seconds}
+        row["stage"] = measured["stage"]
         row |= {"n_qubits": measured["n_qubits"], "n_two_qubit_gates": measured["n_two_qubit_gates"]}
         if measured["estimates"]:
             found = {each["name"]: each for each in measured["estimates"]}
@@ -114,6 +116,12 @@ def run_command(name: str) -> list[dict[str, Any]]:
             }
         rows.append(row)
     return rows
+
+
+def _child_seconds() -> float:
+    """Processor time of all processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @cache
@@ -210,8 +218,13 @@ def _rms(values: np.ndarray) -> float:
     return float(np.sqrt(np.mean(values**2)))
 
 
-def seed_rows(name: str) -> list[dict[str, Any]]:
-    return [*noise_rows(name), *control_rows(name)]
+TABLES = {"noise": noise_rows, "control": control_rows}
+
+
+def seed_rows(task: tuple[str, str]) -> list[dict[str, Any]]:
+    """Return the rows of a table and a case."""
+    table, name = task
+    return TABLES[table](name)
 
 
 def judge(rows: Sequence[dict[str, Any]]) -> list[str]:
@@ -227,11 +240,11 @@ def judge(rows: Sequence[dict[str, Any]]) -> list[str]:
                 f"{name}: {row['estimate']} errs by {row['rms']:.3g} over {row['n_seeds']} seeds, "
                 f"not at most {CASES[name].limit:g}"
             )
-    best = min((row for name, row in claimed.items() if name.startswith("LiH")), key=lambda row: row["exact_rms"])
-    if best["exact_rms"] > CHEMICAL_ACCURACY:
-        failures.append(
-            f"{best['case']}, the best: {best['exact_rms']:.3g} mHa from full FCI, not {CHEMICAL_ACCURACY:g}"
-        )
+    molecules = [row for name, row in claimed.items() if name.startswith("LiH")]
+    if molecules:
+        best = min(molecules, key=lambda row: row["exact_rms"])
+        if best["exact_rms"] > CHEMICAL_ACCURACY:
+            failures.append(f"{best['case']}: {best['exact_rms']:.3g} mHa from full FCI, not {CHEMICAL_ACCURACY:g}")
     for row in rows:
         if row["table"] == "control" and row["honest"] < min(LEAST_HONEST, row["n_seeds"]):
             failures.append(
@@ -253,15 +266,17 @@ def main() -> int:
     names = arguments.case or list(CASES)
     rows = [row for name in names for row in run_command(name)]
     with ProcessPoolExecutor(arguments.processes, mp_context=get_context("spawn")) as pool:
-        rows += [row for found in pool.map(seed_rows, names) for row in found]
+        tasks = [(table, name) for table in TABLES for name in names]
+        longest = [(table, name) for name in reversed(names) for table in TABLES]
+        found = dict(zip(longest, pool.map(seed_rows, longest), strict=True))
+    rows += [row for task in tasks for row in found[task]]
     if arguments.json:
         show(rows, as_json=True)
     else:
         for table in dict.fromkeys(row["table"] for row in rows):
             print(f"\n{table}")
-            show(
-                [{k: v for k, v in row.items() if k != "table"} for row in rows if row["table"] == table], as_json=False
-            )
+            chosen = [row for row in rows if row["table"] == table]
+            show([{key: value for key, value in row.items() if key != "table"} for row in chosen], as_json=False)
     failures = judge(rows)
     for failure in failures:
         print(f"short of the claim: {failure}", file=sys.stderr)
