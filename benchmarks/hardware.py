@@ -3,10 +3,10 @@
 Three tables. Sizes: LiH in STO-3G at 1.595 angstrom, noiseless errors to full configuration interaction of all four
 electrons in all orbitals, gates in CX and CZ as built and in native ones compiled for willow_pink; `whole` keeps the
 unitary, `prepared` only what it does to |0...0>, `naive` has one ladder of CX a Pauli string and is not compiled.
-Noise: errors with each device's noise in the limit of infinitely many shots in the mean over random frames, raw and
-post-selected on conserved numbers, with the lowest and the highest of single frames, and as compiled without frames;
-and from shots the estimate that `device=` calls mitigated, with its bar. Factors: by how much all error rates may be
-multiplied until an error is 1.594 mHa; 0 where it is larger without noise.
+Noise: errors with each device's noise in the limit of infinitely many shots in the mean over random frames, raw,
+post-selected on conserved numbers, and the estimate that `device=` calls mitigated; of that the lowest and the highest
+of single frames, the circuits as compiled, and what `shots` give, with the bar. Factors: by how much all error rates
+may be multiplied until an error is 1.594 mHa; 0 where it is larger without noise.
 """
 
 from __future__ import annotations
@@ -23,16 +23,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from cases import load_problem, show
 from circuits import naive_two_qubit_gates
-from noisy import critical_factor, noisy_energies
+from noisy import framed_energies
 from pareto import picture_file
 
 from vqe_prune.ansatz.ucc import uccsd
 from vqe_prune.circuit import count_resources
-from vqe_prune.encoding import Encoding, encode
+from vqe_prune.encoding import CHECK_WORTH, Encoding, encode
 from vqe_prune.hardware import DeviceRunner, compile_circuit, find_targets, open_processor, place_circuits
 from vqe_prune.lie_settings import CALIBRATIONS
-from vqe_prune.measure import measure_energy
-from vqe_prune.measurement_plan import REFERENCE_ANGLE, available_mitigations
+from vqe_prune.measure import estimate, run_plan
+from vqe_prune.measurement_plan import GATE_ERROR, REFERENCE_ANGLE, available_mitigations, plan_measurement
+from vqe_prune.noisy_energy import critical_noise_scales
 from vqe_prune.on_device import MITIGATED, MOST_GATES
 from vqe_prune.problem import Problem
 from vqe_prune.prune.limits import Limits
@@ -116,22 +117,31 @@ def pruning_of(case: str, orbitals: str, tolerance: float) -> Pruning:
 
 
 class Built(NamedTuple):
-    """An ansatz on its qubits, the same at angles near zero, and what it is without noise."""
+    """An ansatz, and what it is without noise.
 
-    encoded: Encoding
-    small: Encoding
+    Attributes:
+        at: Its circuit at given angles, radian, in an encoding; with numbers that can be checked where asked for.
+        row: For the tables.
+        angles: Of its optimum.
+        exact: Energy that errors refer to, hartree.
+
+    """
+
+    at: Callable[..., Encoding]
     row: dict[str, Any]
+    angles: np.ndarray
     exact: float
 
 
 def build(case: str, step: Step) -> Built:
-    """Prune and encode."""
+    """Prune."""
     pruning = pruning_of(case, step.orbitals, step.tolerance)
     stage = pruning.final if step.kind == "pruned" else next(s for s in pruning.stages if s.name == step.kind)
     problem = pruning.problem_of(stage)
-    angles = stage.optimum.angles
-    encoded = encode(problem, stage.ansatz, angles, step.encoding)
-    small = encode(problem, stage.ansatz, np.full(len(angles), REFERENCE_ANGLE), step.encoding)
+
+    def at(angles: np.ndarray, encoding: str = step.encoding, check_worth: int = 0) -> Encoding:
+        return encode(problem, stage.ansatz, angles, encoding, check_worth=check_worth)
+
     own, exact = (problem_of(name).energies["exact"] for name in (case, ALL_ELECTRONS.get(case, case)))
     assert own is not None and exact is not None
     row = {
@@ -139,22 +149,21 @@ def build(case: str, step: Step) -> Built:
         "ansatz": step.label,
         "n_parameters": stage.ansatz.n_parameters,
         "n_rotations": len(stage.ansatz.rotations),
-        "n_qubits": encoded.n_qubits,
-        "encoding": encoded.name,
         "noiseless_mha": 1e3 * (stage.optimum.value - exact),
         "to_own_exact_mha": 1e3 * (stage.optimum.value - own),
     }
-    return Built(encoded, small, row, exact)
+    return Built(at, row, stage.optimum.angles, exact)
 
 
 def size_row(case: str, step: Step, device: str) -> dict[str, Any]:
-    """Return what an ansatz costs as built and in native gates."""
+    """Return what an ansatz costs as built, in the encoding of fewest gates, and in native gates."""
     built = build(case, step)
-    gates, n = built.encoded.gates, built.encoded.n_qubits
+    encoded = built.at(built.angles)
+    gates, n = encoded.gates, encoded.n_qubits
     built_gates = count_resources(gates).n_two_qubit_gates
     processor = open_processor(device)
     targets = find_targets(processor.get_device(), processor.get_current_calibration())
-    row = {**built.row, "two_qubit_gates": built_gates}
+    row = {**built.row, "n_qubits": n, "encoding": encoded.name, "two_qubit_gates": built_gates}
     if step.kind == "full":
         row["naive"] = naive_two_qubit_gates(pruning_of(case, step.orbitals, step.tolerance).stages[0].ansatz)
     for name, prepare in (("whole", False), ("prepared", True)):
@@ -168,49 +177,45 @@ def size_row(case: str, step: Step, device: str) -> dict[str, Any]:
 def noise_row(case: str, step: Step, device: str) -> dict[str, Any]:
     """Return what a device makes of an ansatz, and how good it would have to be."""
     built = build(case, step)
-    encoded = built.encoded
-    twirls = DeviceSettings().twirls if step.kind == "pruned" else 0  # of many gates it would take many minutes
-    processor = open_processor(device, seed=SEED)
+    encoded = built.at(built.angles, check_worth=CHECK_WORTH)
+    reference = built.at(np.full(len(built.angles), REFERENCE_ANGLE), encoded.name)
+    mitigation = [m for m in available_mitigations(encoded, reference=reference) if m != "zne"]
+    plan = plan_measurement(encoded, shots=SHOTS, mitigation=mitigation, reference=reference, gate_error=GATE_ERROR)
+    processor, twirls = open_processor(device, seed=SEED), DeviceSettings().twirls
     runner = DeviceRunner(processor, encoded.n_qubits, twirls=twirls, seed=SEED, say=lambda line: None)
-    mitigation = [m for m in available_mitigations(encoded, reference=built.small) if m != "zne"]
-    measured = measure_energy(encoded, runner, shots=SHOTS, mitigation=mitigation, reference=built.small)
-    circuits = runner.compiled[: len(measured.plan.settings)]
+    measured = estimate(plan, run_plan(plan, runner))
     names = [each.name for each in measured.estimates]
     chosen = measured[next(name for name in MITIGATED if name in names)]
     assert runner.placement is not None
-
     frames: Sequence[int | None] = range(FRAMES[step.kind])
 
     @cache
-    def errors(factor: float, frames: Sequence[int | None] = frames) -> tuple[float, float | None]:
-        raw, kept = noisy_energies(measured.plan, circuits, device, factor, frames)
-        return 1e3 * (raw - built.exact), None if kept is None else 1e3 * (kept - built.exact)
+    def errors(factor: float, frames: Sequence[int | None] = frames) -> dict[str, float]:
+        energies = framed_energies(plan, runner, device, factor, frames)
+        return {name: 1e3 * (energies[name] - built.exact) for name in energies}
 
-    raw, kept = errors(1.0)
-    single = [_signed(errors(1.0, (frame,))[1]) for frame in frames]
+    at_one, shown = errors(1.0), {"raw": "raw", "post_selection": "post_selected", chosen.name: "mitigated"}
+    single = [errors(1.0, (frame,)).get(chosen.name, np.nan) for frame in frames]
+    factors = critical_noise_scales(errors, 0.0, CHEMICAL_ACCURACY, tuple(shown))
     return {
         **built.row,
+        "n_qubits": encoded.n_qubits,
+        "encoding": encoded.name,
         "kind": step.kind,
         "device": device,
         "gate": runner.placement.gate,
-        "native_gates": max(circuit.n_two_qubit_gates for circuit in circuits),
-        "n_settings": len(circuits),
-        "raw_mha": raw,
-        "post_selected_mha": kept,
+        "native_gates": runner.n_two_qubit_gates,
+        "n_settings": len(plan.settings),
+        **{f"{label}_mha": at_one.get(name) for name, label in shown.items()},
         "lowest_mha": min(single),
         "highest_mha": max(single),
-        "as_compiled_mha": errors(1.0, (None,))[1],
-        "mitigated_mha": 1e3 * (chosen.value - built.exact),
+        "as_compiled_mha": errors(1.0, (None,)).get(chosen.name),
+        "measured_mha": 1e3 * (chosen.value - built.exact),
         "bar_mha": 1e3 * chosen.error,
         "mitigated": chosen.name,
         "shots": chosen.shots,
-        "raw_factor": critical_factor(lambda f: abs(errors(f)[0]), CHEMICAL_ACCURACY),
-        "post_selected_factor": critical_factor(lambda f: _size(errors(f)[1]), CHEMICAL_ACCURACY),
+        **{f"{label}_factor": factors.get(name, 0.0) for name, label in shown.items()},
     }
-
-
-def _signed(error: float | None) -> float:
-    return np.nan if error is None else error
 
 
 def _size(error: float | None) -> float:
@@ -261,6 +266,10 @@ def judge(rows: list[dict[str, Any]]) -> list[str]:
     return failures
 
 
+FILLED = {"raw": "none", "post_selected": "bottom", "mitigated": "full"}
+"""How much of a marker each estimate fills."""
+
+
 def draw(folder: Path, rows: list[dict[str, Any]]) -> None:
     """Write the picture: one panel a device, errors against native two-qubit gates."""
     noisy = [row for row in rows if row["table"] == "noise"]
@@ -273,9 +282,9 @@ def draw(folder: Path, rows: list[dict[str, Any]]) -> None:
     for axis, device in zip(axes, devices, strict=True):
         for row in (r for r in noisy if r["device"] == device):
             style: dict[str, Any] = {"color": colours[row["kind"]], "linewidth": 0.8, "markersize": 6}
-            x, ends = row["native_gates"], (abs(row["raw_mha"]), _size(row["post_selected_mha"]))
-            axis.plot([x, x], ends, **style)
-            for y, fill in zip(ends, ("none", "full"), strict=True):
+            x, sizes = row["native_gates"], {fill: _size(row[f"{name}_mha"]) for name, fill in FILLED.items()}
+            axis.plot([x] * len(sizes), list(sizes.values()), **style)
+            for fill, y in sizes.items():
                 axis.plot([x], [y], marker=markers[row["case"]], linestyle="none", fillstyle=fill, **style)
         axis.axhline(CHEMICAL_ACCURACY, color=GREY, linestyle=":", linewidth=1)
         axis.set_xscale("log")
@@ -290,7 +299,8 @@ def draw(folder: Path, rows: list[dict[str, Any]]) -> None:
         axes[0].plot([], [], color=colour, linewidth=3, label=kind)
     for case, marker in markers.items():
         axes[0].plot([], [], color=GREY, marker=marker, linestyle="none", fillstyle="none", label=case)
-    for label, fill in (("raw", "none"), ("post-selected", "full")):
+    for name, fill in FILLED.items():
+        label = name.replace("_", "-")
         axes[0].plot([], [], color=GREY, marker="o", linestyle="none", fillstyle=fill, label=label)
     axes[0].legend(frameon=False, fontsize=7, ncols=3, loc="lower left", bbox_to_anchor=(-0.02, 1.1), borderpad=0)
     folder.mkdir(parents=True, exist_ok=True)
@@ -298,11 +308,11 @@ def draw(folder: Path, rows: list[dict[str, Any]]) -> None:
 
 
 SHOWN = {
-    "sizes": "case ansatz n_parameters n_rotations n_qubits naive two_qubit_gates whole prepared routed noiseless_mha "
-    "to_own_exact_mha",
+    "sizes": "case ansatz n_parameters n_rotations n_qubits encoding naive two_qubit_gates whole prepared routed "
+    "noiseless_mha to_own_exact_mha",
     "noise": "case device ansatz n_parameters n_qubits encoding gate native_gates n_settings noiseless_mha raw_mha "
-    "post_selected_mha lowest_mha highest_mha as_compiled_mha mitigated_mha bar_mha",
-    "factors": "case device ansatz native_gates raw_factor post_selected_factor",
+    "post_selected_mha mitigated_mha lowest_mha highest_mha as_compiled_mha measured_mha bar_mha",
+    "factors": "case device ansatz native_gates raw_factor post_selected_factor mitigated_factor",
 }
 
 

@@ -107,7 +107,7 @@ def run_command(name: str) -> list[dict[str, Any]]:
         if measured["estimates"]:
             found = {each["name"]: each for each in measured["estimates"]}
             mitigated = found[measured["mitigated"]]
-            row |= {"n_settings": measured["n_settings"], "shots": record.device["shots"]}
+            row |= {"n_settings": measured["n_settings"], "shots": measured["shots"]}
             row |= {
                 "raw_error": 1e3 * (found["raw"]["energy"] - measured["noiseless_energy"]),
                 "mitigated_error": 1e3 * (mitigated["energy"] - measured["noiseless_energy"]),
@@ -126,10 +126,10 @@ def _child_seconds() -> float:
 
 @cache
 def pruned(name: str) -> Pruning:
-    """Prune as the command does, and leave out the ansatz as built, which need not be measured again and again."""
+    """Prune as the command does."""
     settings = parse_settings(list(CASES[name].arguments))
     problem, ansatz = set_up(settings, lambda text: None)
-    pruning = prune_ansatz(
+    return prune_ansatz(
         problem,
         ansatz,
         rules=settings.pruner.rules,
@@ -139,26 +139,26 @@ def pruned(name: str) -> Pruning:
         gradient_tolerance=settings.optimizer.gradient_tolerance,
         max_steps=settings.optimizer.max_steps,
     )
-    return replace(pruning, stages=(pruning.final,))
 
 
 def nudged(pruning: Pruning, seed: int) -> Pruning:
-    """Turn angles by `NUDGE` a seed, but for those that are a Clifford gate's."""
+    """Turn the final angles by `NUDGE` a seed, but for those that are a Clifford gate's."""
     stage = pruning.final
     angles = stage.optimum.angles
     eighths = angles / (np.pi / 4)
     other = angles + np.where(np.abs(eighths - np.rint(eighths)) < 1e-4, 0.0, seed * NUDGE)
-    return replace(pruning, stages=(replace(stage, optimum=replace(stage.optimum, angles=other)),))
+    turned = replace(stage, optimum=replace(stage.optimum, angles=other))
+    return replace(pruning, stages=(*pruning.stages[:-1], turned))
 
 
 def measure(name: str, seed: int, *extra: str) -> dict[str, Any]:
     """Measure the pruned circuit as the command does, with further settings."""
-    settings = parse_settings([*CASES[name].arguments, *DEVICE, f"seed={seed}", *extra])
-    processor = open_device(settings.device, settings.seed)
+    settings = parse_settings([*CASES[name].arguments, *DEVICE, "device.stages=[pruned]", f"seed={seed}", *extra])
+    processor, pruning = open_device(settings.device, settings.seed), nudged(pruned(name), seed)
     with tempfile.TemporaryDirectory() as folder:
-        chosen, kept = settings.device, Path(folder)
-        pruning = nudged(pruned(name), seed)
-        device = measure_on_device(pruning, processor, chosen, settings.encoding, kept, lambda text: None, seed)
+        device = measure_on_device(
+            pruning, processor, settings.device, settings.encoding, Path(folder), lambda text: None, seed=seed
+        )
     return device["measurements"][0]
 
 
