@@ -370,6 +370,7 @@ def _replanned(plan: MeasurementPlan, shots: int, *, entangle: bool = True) -> M
 
 def _measured(plan: MeasurementPlan, runner: DeviceRunner, chosen: DeviceSettings, pruning: Pruning) -> dict[str, Any]:
     row = _measured_row(estimate(plan, run_plan(plan, runner)), runner)
+    row["left_out"] += _unlike_references(plan, runner)
     exact = pruning.problem.energies["exact"]
     virtual = chosen.name if chosen.name != GOOGLE else None
     if virtual is None or exact is None or pruning.problem.unit != HARTREE or plan.encoding.n_qubits > MOST_QUBITS:
@@ -382,6 +383,17 @@ def _measured(plan: MeasurementPlan, runner: DeviceRunner, chosen: DeviceSetting
             ("raw", row["mitigated"]),
         )
     return row
+
+
+def _unlike_references(plan: MeasurementPlan, runner: DeviceRunner) -> list[list[str]]:
+    """Say where the reference, whose error stands for that of the state, has other gates than it."""
+    if not plan.known["reference"] or len(runner.compiled) < 2 * len(plan.settings):
+        return []
+    n = len(plan.settings)
+    own, other = (sum(each.n_two_qubit_gates for each in runner.compiled[k : k + n]) for k in (0, n))
+    if own == other:
+        return []
+    return [["reference", f"doubtful: its circuits have {other} two-qubit gates, those of the state {own}"]]
 
 
 def _measured_row(measured: Measurement, runner: DeviceRunner) -> dict[str, Any]:
