@@ -3,9 +3,6 @@
 import numpy as np
 
 import vqe_prune as vp
-from vqe_prune.encoding import encode
-from vqe_prune.hardware import DeviceRunner, open_processor
-from vqe_prune.measure import measure_energy
 from vqe_prune.measurement_plan import REFERENCE_ANGLE
 
 molecule = vp.Molecule(name="LiH", atoms=(("Li", (0, 0, 0)), ("H", (0, 0, 1.595))))
@@ -14,10 +11,10 @@ pruning = vp.prune_ansatz(problem, vp.uccsd(problem.n_orbitals, *problem.n_elect
 print(pruning)
 
 final, rotated = pruning.final, pruning.final_problem  # the Hamiltonian in the orbitals of the pruned circuit
-circuit = encode(rotated, final.ansatz, final.optimum.angles)
-nearly_reference = encode(rotated, final.ansatz, np.full(final.ansatz.n_parameters, REFERENCE_ANGLE))
-runner = DeviceRunner(open_processor("willow_pink", seed=1), circuit.n_qubits, twirls=16, seed=1)
-measured = measure_energy(
+circuit = vp.encode(rotated, final.ansatz, final.optimum.angles, "pairs")  # whose number every shot can be checked for
+nearly_reference = vp.encode(rotated, final.ansatz, np.full(final.ansatz.n_parameters, REFERENCE_ANGLE), "pairs")
+runner = vp.DeviceRunner(vp.open_processor("willow_pink", seed=1), circuit.n_qubits, twirls=16, seed=1)
+measured = vp.measure_energy(
     circuit,
     runner,
     shots=200_000,

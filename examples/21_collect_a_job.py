@@ -6,21 +6,22 @@ from pathlib import Path
 
 import numpy as np
 
+import vqe_prune as vp
 from vqe_prune.circuit import Gate, pair_gates
-from vqe_prune.hardware import DeviceRunner, collect, open_processor
+from vqe_prune.hardware import collect
 
 pair = [Gate("x", (0,)), *pair_gates(0, 1, 0.4)]  # cos 0.4 |10> + sin 0.4 |01>
 
 with tempfile.TemporaryDirectory() as scratch:
     folder = Path(scratch) / "run"
-    runner = DeviceRunner(open_processor("willow_pink", seed=5), 2, folder=folder)
+    runner = vp.DeviceRunner(vp.open_processor("willow_pink", seed=5), 2, folder=folder)
     outcomes = runner.run([pair, [*pair, Gate("h", (0,)), Gate("h", (1,))]], [4000, 1000])
     batch = folder / "0000"  # the first call of run
     written = json.loads((batch / "job.json").read_text())
     print("sent to", written["processor"], "as", [(job["shots"], job["circuits"]) for job in written["jobs"]])
 
     # The same call on the same folder sends nothing.
-    again = DeviceRunner(open_processor("willow_pink", seed=5), 2, folder=folder)
+    again = vp.DeviceRunner(vp.open_processor("willow_pink", seed=5), 2, folder=folder)
     same = again.run([pair, [*pair, Gate("h", (0,)), Gate("h", (1,))]], [4000, 1000])
     assert all(np.array_equal(a, b) for a, b in zip(outcomes, same, strict=True))
 
