@@ -60,6 +60,8 @@ def check_device(settings: Settings, given: set[str], rules: Sequence[str]) -> N
     for name in device.mitigation if device.mitigation != [AUTO] else ():
         if name not in MITIGATIONS:
             raise InputError(f"unknown device.mitigation={name}{near_misses(name, (*MITIGATIONS, AUTO))}")
+    if len(set(device.mitigation)) < len(device.mitigation):
+        raise InputError(f"device.mitigation={','.join(device.mitigation)} names one twice; give each once")
     if device.shots < FEWEST_SHOTS:
         raise InputError(f"device.shots={device.shots} must be at least {FEWEST_SHOTS}: error bars would mean nothing")
     if not 0 <= device.noise_scale <= 100:

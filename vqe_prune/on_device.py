@@ -56,7 +56,7 @@ times too large for LiH, and on circuits of one two-qubit gate the reference tak
 FEWER_TWIRLS = (1000, 8, 4, 0)
 """Random frames of a circuit, at most, that are tried where a virtual device would take too long with those chosen."""
 
-MOST_GATES = 400
+MOST_GATES = 250
 """Longer circuits (two-qubit gates) are not measured anywhere: no processor leaves anything of their state."""
 
 MITIGATED = (
@@ -68,6 +68,10 @@ MITIGATED = (
     "readout, reference",
     "post_selection, reference",
     "raw, reference",
+    "readout, post_selection, zne linear",
+    "readout, zne linear",
+    "post_selection, zne linear",
+    "raw, zne linear",
     "readout, post_selection",
     "post_selection",
     "readout",
@@ -206,7 +210,7 @@ def _measure(
             try:
                 if chosen.name == GOOGLE:
                     runners[each.stage.name].fetch(_calls(each.plan))
-                each.row |= _measured(each.plan, runners[each.stage.name], chosen, pruning)
+                each.row |= _measured(each.plan, runners[each.stage.name], chosen, pruning, each.row["left_out"])
             except PendingError as error:
                 pending.append(f"{each.stage.name}: {error}")
     if pending:
@@ -263,7 +267,8 @@ def _plan(stage: Stage, pruning: Pruning, chosen: DeviceSettings, encoding: str)
         "left_out": [],
     }
     if chosen.name != GOOGLE:
-        row["expected_error"] = load_calibration(str(chosen.name)).rotation_error(encoded.gates)
+        built = load_calibration(str(chosen.name)).rotation_error(encoded.gates)
+        row["expected_error"] = 1.0 - (1.0 - built) ** chosen.noise_scale
     if not encoded.n_qubits or not encoded.hamiltonian.terms:
         row["left_out"].append([stage.name, "nothing is left to measure: its energy is known"])
         return _Planned(stage=stage, row=row)
@@ -275,6 +280,9 @@ def _plan(stage: Stage, pruning: Pruning, chosen: DeviceSettings, encoding: str)
     wanted = (
         ("post_selection", "readout", "reference", "clifford") if chosen.mitigation == [AUTO] else chosen.mitigation
     )
+
+    if chosen.mitigation != [AUTO]:
+        row["left_out"] += [[name, "has no effect on this circuit"] for name in chosen.mitigation if name not in usable]
 
     def plan_with(mitigation: Sequence[str]) -> MeasurementPlan:
         return plan_measurement(
@@ -368,9 +376,17 @@ def _replanned(plan: MeasurementPlan, shots: int, *, entangle: bool = True) -> M
     )
 
 
-def _measured(plan: MeasurementPlan, runner: DeviceRunner, chosen: DeviceSettings, pruning: Pruning) -> dict[str, Any]:
+def _measured(
+    plan: MeasurementPlan,
+    runner: DeviceRunner,
+    chosen: DeviceSettings,
+    pruning: Pruning,
+    earlier: Sequence[list[str]],
+) -> dict[str, Any]:
     row = _measured_row(estimate(plan, run_plan(plan, runner)), runner)
-    row["left_out"] += _unlike_references(plan, runner)
+    row["left_out"] = [*earlier, *row["left_out"], *_unlike_references(plan, runner)]
+    assert runner.placement is not None
+    row["expected_error"] = 1.0 - (1.0 - runner.placement.expected_error) ** chosen.noise_scale
     exact = pruning.problem.energies["exact"]
     virtual = chosen.name if chosen.name != GOOGLE else None
     if virtual is None or exact is None or pruning.problem.unit != HARTREE or plan.encoding.n_qubits > MOST_QUBITS:

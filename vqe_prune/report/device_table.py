@@ -55,10 +55,16 @@ def device_lines(device: Mapping[str, Any]) -> list[str]:
         doubt = "" if lost is None else f", some gate of which errs with probability {lost:.3g}"
         gates = f"{measured['n_two_qubit_gates']} two-qubit gates on {measured['n_qubits']} qubits{doubt}"
         if measured["estimates"]:
+            doubt = "" if lost is None else f"; some gate or reading of a circuit errs with probability {lost:.3g}"
+            gates = (
+                f"at most {measured['n_two_qubit_gates']} native two-qubit gates in a circuit, with what measures and "
+                f"routes it, on {measured['n_qubits']} qubits{doubt}"
+            )
             where = ", ".join(measured["qubits"])
             fewer = measured.get("shots", device["shots"])
             counted = "" if fewer == device["shots"] else f", {fewer} shots: more would take longer than was allowed"
             lines.append(f"{measured['stage']}: {gates}; {measured['n_settings']} settings at {where}{counted}")
+            lines += [f"{measured['stage']}: {name} left out or in doubt: {why}" for name, why in measured["left_out"]]
             lines += _scale_lines(measured)
         else:
             lines.append(f"{measured['stage']}: {gates}; not measured: {measured['left_out'][0][1]}")

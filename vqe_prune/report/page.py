@@ -280,7 +280,7 @@ def _certificate(record: Record) -> str:
     predicted, measured, bound = map(escape, certificate_texts(record.certificate, record.unit))
     text = (
         f"<h2>Certificate</h2><p>Pruning was predicted to raise the energy by {predicted} and raised it by "
-        f"{measured}. The overlap of the two states alone prove that it cannot have moved by more than {bound}.</p>"
+        f"{measured}. The overlap of the two states alone proves that it cannot have moved by more than {bound}.</p>"
     )
     if "merge" in record.certificate:
         text += _merge(record.certificate["merge"], record.unit)
