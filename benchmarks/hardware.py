@@ -4,9 +4,10 @@ Three tables. Sizes: LiH in STO-3G at 1.595 angstrom, noiseless errors to full c
 electrons in all orbitals, gates in CX and CZ as built and in native ones compiled for willow_pink; `whole` keeps the
 unitary, `prepared` only what it does to |0...0>, `naive` has one ladder of CX a Pauli string and is not compiled.
 Noise: errors with each device's noise in the limit of infinitely many shots in the mean over random frames, raw,
-post-selected on conserved numbers, and the estimate that `device=` calls mitigated; of that the lowest and the highest
-of single frames, the circuits as compiled, and what `shots` give, with the bar. Factors: by how much all error rates
-may be multiplied until an error is 1.594 mHa; 0 where it is larger without noise.
+post-selected on conserved numbers, and `mitigated` by readout calibration, post-selection and the reference, which
+`device=` measures by default only where its bias is worth the shots; of that the lowest and the highest of single
+frames, the circuits as compiled, and what `shots` give, with the bar. Factors: by how much all error rates may be
+multiplied until an error is 1.594 mHa; 0 where it is larger without noise.
 """
 
 from __future__ import annotations
