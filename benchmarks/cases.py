@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
+from collections.abc import Sequence
 from typing import Any
 
 from vqe_prune.config import parse_settings
@@ -35,6 +37,13 @@ def show(rows: list[dict[str, Any]], *, as_json: bool) -> None:
     widths = [max(len(key), *(len(line[k]) for line in cells)) for k, key in enumerate(keys)]
     for line in [keys, *cells]:
         print("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)))
+
+
+def verdict(failures: Sequence[str]) -> int:
+    """Print what falls short of the claims, a line each, and return the exit status: 1 where there is something."""
+    for failure in failures:
+        print(f"short of the claim: {failure}", file=sys.stderr)
+    return 1 if failures else 0
 
 
 def _text(value: Any) -> str:

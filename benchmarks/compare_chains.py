@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from cases import load_problem, parse_arguments, show
+from cases import load_problem, parse_arguments, show, verdict
 from compare_methods import GateCounter, Memory, lie_path
 from pareto import Point
 
@@ -127,9 +127,7 @@ def main() -> int:
     show(rows, as_json=arguments.json)
     if not arguments.json:
         print("\n".join(["", *remarks]))
-    for failure in failures:
-        print(f"short of the claim: {failure}", file=sys.stderr)
-    return 1 if failures else 0
+    return verdict(failures)
 
 
 if __name__ == "__main__":

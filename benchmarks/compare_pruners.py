@@ -32,7 +32,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
-from cases import load_problem, show
+from cases import load_problem, show, verdict
 from compare_methods import (
     START_SPREAD,
     GateCounter,
@@ -399,9 +399,7 @@ def main() -> int:
         print("\n" + "\n".join(remarks), f"\n{seconds:.0f} s of computing", sep="")
     if arguments.pictures is not None:
         draw(arguments.pictures, points, rows)
-    for failure in failures:
-        print(f"short of the claim: {failure}", file=sys.stderr)
-    return 1 if failures else 0
+    return verdict(failures)
 
 
 if __name__ == "__main__":

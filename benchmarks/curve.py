@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command line does, before NumPy is imported
 
 import numpy as np
-from cases import parse_arguments, show
+from cases import parse_arguments, show, verdict
 
 from vqe_prune.alignment import align_problems
 from vqe_prune.ansatz.rotation import Ansatz
@@ -158,9 +158,7 @@ def main() -> int:
         rows += found
         failures += missed
     show(rows, as_json=arguments.json)
-    for failure in failures:
-        print(f"short of the claim: {failure}", file=sys.stderr)
-    return 1 if failures else 0
+    return verdict(failures)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from cases import load_problem, show
+from cases import load_problem, show, verdict
 from circuits import naive_two_qubit_gates
 from noisy import framed_energies
 from pareto import picture_file
@@ -349,9 +349,7 @@ def main() -> int:
     if arguments.pictures is not None:
         draw(arguments.pictures, rows)
     failures = judge(rows)
-    for failure in failures:
-        print(f"short of the claim: {failure}", file=sys.stderr)
-    return 1 if failures else 0
+    return verdict(failures)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ import time
 from typing import Any
 
 import numpy as np
-from cases import load_problem, parse_arguments, show
+from cases import load_problem, parse_arguments, show, verdict
 
 from vqe_prune.ansatz.layered import connected_pairs, hardware_efficient
 from vqe_prune.ansatz.rotation import Ansatz
@@ -175,9 +175,7 @@ def main() -> int:
         if not arguments.json:
             print()
     failures = [text for row in rows for text in shortfalls(row)]
-    for failure in failures:
-        print(f"short of the claim: {failure}", file=sys.stderr)
-    return 1 if failures else 0
+    return verdict(failures)
 
 
 if __name__ == "__main__":

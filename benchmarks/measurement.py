@@ -16,7 +16,7 @@ from typing import Any
 
 import cirq
 import numpy as np
-from cases import load_problem, parse_arguments, show
+from cases import load_problem, parse_arguments, show, verdict
 
 from vqe_prune.ansatz.rotation import Ansatz, Excitation, Rotation
 from vqe_prune.ansatz.ucc import uccsd
@@ -165,9 +165,7 @@ def main() -> int:
         rows.append(row)
         failures += shortfalls(row)
     show(rows, as_json=arguments.json)
-    for failure in failures:
-        print(f"short of the claim: {failure}", file=sys.stderr)
-    return 1 if failures else 0
+    return verdict(failures)
 
 
 if __name__ == "__main__":

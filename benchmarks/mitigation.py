@@ -24,7 +24,7 @@ from typing import Any
 import cirq
 import numpy as np
 import scipy.optimize
-from cases import load_problem, parse_arguments, show
+from cases import load_problem, parse_arguments, show, verdict
 from measurement import pair_excitations
 
 import vqe_prune as vp
@@ -318,9 +318,7 @@ def main() -> int:
         rows += measured(name, circuit, reference, training) + shadows(name, circuit)
     show(rows, as_json=arguments.json)
     failures = shortfalls(rows)
-    for failure in failures:
-        print(f"short of the claim: {failure}", file=sys.stderr)
-    return 1 if failures else 0
+    return verdict(failures)
 
 
 if __name__ == "__main__":

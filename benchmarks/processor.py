@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from cases import show
+from cases import show, verdict
 
 from vqe_prune.config import parse_settings
 from vqe_prune.inputs import set_up
@@ -278,9 +278,7 @@ def main() -> int:
             chosen = [row for row in rows if row["table"] == table]
             show([{key: value for key, value in row.items() if key != "table"} for row in chosen], as_json=False)
     failures = judge(rows)
-    for failure in failures:
-        print(f"short of the claim: {failure}", file=sys.stderr)
-    return 1 if failures else 0
+    return verdict(failures)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 from adapt import grow
-from cases import load_problem, parse_arguments, show
+from cases import load_problem, parse_arguments, show, verdict
 
 from vqe_prune.ansatz.ucc import uccsd
 from vqe_prune.problem import Problem
@@ -149,9 +149,7 @@ def main() -> int:
                 line[f"{b} mHa"] = "-" if n is None else f"{n} ({r})"
             table.append({**line, "seconds": row["seconds"]})
         show(table, as_json=False)
-    for failure in failures:
-        print(f"short of the claim: {failure}", file=sys.stderr)
-    return 1 if failures else 0
+    return verdict(failures)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from math import comb
 from typing import Any
 
 import numpy as np
-from cases import show
+from cases import show, verdict
 
 import vqe_prune as vp
 from vqe_prune.ansatz.rotation import Ansatz
@@ -166,9 +166,7 @@ def main() -> int:
         failures.append(f"{last['case']}: {last['gradient_s']:.1f} s are more than {MOST_SECONDS:g}")
     if last["peak_gib"] > MOST_GIB:
         failures.append(f"{last['case']}: {last['peak_gib']:.1f} GiB are more than {MOST_GIB:g}")
-    for failure in failures:
-        print(f"short of the claim: {failure}", file=sys.stderr)
-    return 1 if failures else 0
+    return verdict(failures)
 
 
 if __name__ == "__main__":

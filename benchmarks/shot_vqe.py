@@ -14,7 +14,7 @@ from typing import Any
 
 import cirq
 import numpy as np
-from cases import load_problem, parse_arguments, show
+from cases import load_problem, parse_arguments, show, verdict
 
 from vqe_prune.ansatz.ucc import uccsd
 from vqe_prune.encoding import encode
@@ -103,9 +103,7 @@ def main() -> int:
                 if row["lowest_mha"] > row["again_mha"]:
                     failures.append(f"{row['case']}: the lowest energy seen is not below the one measured again")
     show(rows, as_json=arguments.json)
-    for failure in failures:
-        print(f"short of the claim: {failure}", file=sys.stderr)
-    return 1 if failures else 0
+    return verdict(failures)
 
 
 if __name__ == "__main__":
