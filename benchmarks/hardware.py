@@ -24,7 +24,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from cases import load_problem, show, verdict
 from circuits import naive_two_qubit_gates
-from noisy import framed_energies
 from pareto import picture_file
 
 from vqe_prune.ansatz.ucc import uccsd
@@ -34,13 +33,14 @@ from vqe_prune.hardware import DeviceRunner, compile_circuit, find_targets, open
 from vqe_prune.lie_settings import CALIBRATIONS
 from vqe_prune.measure import estimate, run_plan
 from vqe_prune.measurement_plan import GATE_ERROR, REFERENCE_ANGLE, available_mitigations, plan_measurement
-from vqe_prune.noisy_energy import critical_noise_scales
+from vqe_prune.noisy_energy import critical_noise_scales, noisy_energies
 from vqe_prune.on_device import MITIGATED, MOST_GATES
 from vqe_prune.problem import Problem
 from vqe_prune.prune.limits import Limits
 from vqe_prune.prune.pruning import Pruning, prune_ansatz
-from vqe_prune.report.pictures import CHEMICAL_ACCURACY, COLOURS, GREY, WIDTH, log_axis, new_figure
+from vqe_prune.report.pictures import COLOURS, GREY, WIDTH, log_axis, new_figure
 from vqe_prune.settings import DeviceSettings
+from vqe_prune.units import CHEMICAL_ACCURACY
 
 SHOTS = 100_000
 SEED = 2024
@@ -192,7 +192,7 @@ def noise_row(case: str, step: Step, device: str) -> dict[str, Any]:
 
     @cache
     def errors(factor: float, frames: Sequence[int | None] = frames) -> dict[str, float]:
-        energies = framed_energies(plan, runner, device, factor, frames)
+        energies = noisy_energies(plan, runner, device, factor, frames)
         return {name: 1e3 * (energies[name] - built.exact) for name in energies}
 
     at_one, shown = errors(1.0), {"raw": "raw", "post_selection": "post_selected", chosen.name: "mitigated"}

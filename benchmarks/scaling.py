@@ -23,6 +23,7 @@ from cases import show, verdict
 import vqe_prune as vp
 from vqe_prune.ansatz.rotation import Ansatz
 from vqe_prune.ansatz.ucc import uccsd
+from vqe_prune.engine.sector import is_symmetric
 from vqe_prune.objective import energy_of
 
 MEASURED = (4, 6, 8, 10, 12, 14)
@@ -43,7 +44,7 @@ def symmetric_excitations(ansatz: Ansatz, irreps: np.ndarray) -> Ansatz:
     kept = [
         rotation
         for rotation, excitation in zip(ansatz.rotations, ansatz.excitations, strict=True)
-        if not np.bitwise_xor.reduce([irreps[q // 2] for q in excitation.spin_orbitals])
+        if is_symmetric(excitation, irreps)
     ]
     rotations = tuple(replace(rotation, parameter=k) for k, rotation in enumerate(kept))
     return Ansatz(name="uccsd", rotations=rotations, n_parameters=len(rotations))

@@ -1,8 +1,5 @@
 """Infinitely many shots in random frames: nothing changes without noise, and frames are what the processor runs."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -16,9 +13,6 @@ from vqe_prune.noisy_energy import noisy_energies
 from vqe_prune.problem import molecular_problem
 from vqe_prune.prune.pruning import prune_ansatz
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-from noisy import framed_energies
-
 
 def test_frames_change_noisy_energies_alone_and_have_the_mean_of_shots_in_frames() -> None:
     """H2, whose UCCSD is exact; 1e-6 hartree: angles are compiled to seven digits, the exact solver has 1e-9."""
@@ -30,12 +24,12 @@ def test_frames_change_noisy_energies_alone_and_have_the_mean_of_shots_in_frames
     processor = open_processor("weber", seed=3)
     runner = DeviceRunner(processor, 2, twirls=200, seed=4)
     exact = problem.energies["exact"]
-    for energy in framed_energies(plan, runner, "weber", 0.0, (None, 3, 4)).values():
+    for energy in noisy_energies(plan, runner, "weber", 0.0, (None, 3, 4)).values():
         assert energy == pytest.approx(exact, abs=1e-6)
-    compiled = framed_energies(plan, runner, "weber", 1.0, (None,))
+    compiled = noisy_energies(plan, runner, "weber", 1.0, (None, None))
     assert compiled == pytest.approx(noisy_energies(plan, runner, "weber", 1.0), abs=1e-9)
-    framed = framed_energies(plan, runner, "weber", 1.0, range(60))
-    single = [framed_energies(plan, runner, "weber", 1.0, (k,))["raw"] for k in range(20)]
+    framed = noisy_energies(plan, runner, "weber", 1.0, range(60))
+    single = [noisy_energies(plan, runner, "weber", 1.0, (k,))["raw"] for k in range(20)]
     assert np.ptp(single) > 1e-3  # a coherent error is another one in every frame
     measured = measure_energy(encoded, runner, shots=400_000, mitigation=chosen)
     for each in measured.estimates:  # four bars, and the spread of 60 frames about their mean

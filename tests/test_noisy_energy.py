@@ -140,12 +140,13 @@ def test_what_takes_too_long_is_left_out_with_the_time_it_takes(tmp_path: Path) 
         needed.append(int(reason.rpartition("=")[2]))
     full, symmetry = needed
     assert 5 < symmetry < full < 120  # both fit into the default
-    planned = [on_device._plan(stage, pruning, chosen, "auto") for stage in pruning.stages]
+    stages = {stage: on_device._encoded(stage, pruning, "auto") for stage in pruning.stages}
+    planned = [on_device._plan(*each, pruning, chosen, "auto") for each in stages.items()]
     chosen.seconds = float(symmetry)
     on_device._fit_seconds(planned, chosen)
     assert [each.plan is not None for each in planned] == [False, True]
     chosen.seconds = float(symmetry + full)
-    planned = [on_device._plan(stage, pruning, chosen, "auto") for stage in pruning.stages]
+    planned = [on_device._plan(*each, pruning, chosen, "auto") for each in stages.items()]
     on_device._fit_seconds(planned, chosen)
     assert all(each.plan for each in planned)
 

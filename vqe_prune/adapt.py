@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from vqe_prune.ansatz.rotation import Ansatz, Excitation, Generator, Rotation
 from vqe_prune.ansatz.ucc import uccgsd, uccsd
 from vqe_prune.circuit import count_resources, problem_gates
-from vqe_prune.electrons import irrep_product
+from vqe_prune.electrons import excitation_irrep
 from vqe_prune.errors import InputError
 from vqe_prune.objective import Objective, check_ansatz, energy_of
 from vqe_prune.optimize import Optimum, minimize
@@ -51,7 +51,7 @@ def fermionic_pool(problem: Problem, *, generalised: bool = False) -> tuple[Exci
     """
     ansatz = uccgsd(problem.n_orbitals) if generalised else uccsd(problem.n_orbitals, *problem.n_electrons)
     irreps = problem.electrons.irreps
-    return tuple(e for e in ansatz.excitations if irrep_product(irreps[np.array(e.spin_orbitals) // 2]) == 0)
+    return tuple(e for e in ansatz.excitations if excitation_irrep(irreps, e.spin_orbitals) == 0)
 
 
 def qubit_pool(problem: Problem, *, generalised: bool = False) -> tuple[PauliSum, ...]:

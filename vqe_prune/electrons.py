@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -127,3 +128,14 @@ def _forbidden(irreps: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np
 def irrep_product(irreps: NDArray[np.int64]) -> int:
     """Return the product (exclusive or) of Abelian irreps."""
     return int(np.bitwise_xor.reduce(irreps, initial=0))
+
+
+def excitation_irrep(irreps: NDArray[np.int64], spin_orbitals: Sequence[int]) -> int:
+    """Return the irrep of an excitation: the product of those of its orbitals, 0 where it is totally symmetric.
+
+    Args:
+        irreps: Of the spatial orbitals; shape (n_orbitals,).
+        spin_orbitals: Created and annihilated.
+
+    """
+    return irrep_product(irreps[np.array(spin_orbitals, dtype=np.int64) // 2])

@@ -7,7 +7,7 @@ with a bar.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -35,7 +35,11 @@ SHARP = 1e-2
 
 
 def noisy_energies(
-    plan: MeasurementPlan, runner: DeviceRunner, device: str, noise_scale: float = 1.0
+    plan: MeasurementPlan,
+    runner: DeviceRunner,
+    device: str,
+    noise_scale: float = 1.0,
+    frames: Sequence[int | None] = (None,),
 ) -> dict[str, float]:
     """Return the energies that a plan gives with infinitely many shots under a device's scaled noise.
 
@@ -44,6 +48,8 @@ def noisy_energies(
         runner: For the same device; it places and compiles the plan's circuits.
         device: ``rainbow``, ``weber`` or ``willow_pink``.
         noise_scale: Factor of all error rates, see `hardware.virtual.scaled_device_noise`.
+        frames: Seeds of random frames of the two-qubit gates (`hardware.twirling`), which share the shots equally; None
+            stands for the circuits as compiled.
 
     Returns:
         Energies by the names of `measure.estimate`, in the Hamiltonian's unit, ``raw`` first; those left out that the
@@ -63,11 +69,11 @@ def noisy_energies(
     compiled = runner.compile(plan.circuits[1])
     tallies = []
     for circuit in compiled:
-        program = circuit.program()
-        circuits = noisy_circuits(device, noise_scale, frozenset(program.all_qubits()))
-        tallies.append(_as_tally(circuits.probabilities(program, circuit.ends), plan.encoding.n_qubits))
-    start = {qubit: k for k, qubit in enumerate(compiled[0].starts)} if compiled else {}
-    positions = [tuple(start[q] for q in c.ends) if set(c.ends) <= set(start) else None for c in compiled]
+        programs = [circuit.program(frames=None if k is None else np.random.default_rng(k)) for k in frames]
+        circuits = noisy_circuits(device, noise_scale, frozenset(programs[0].all_qubits()))
+        found = np.mean([circuits.probabilities(program, circuit.ends) for program in programs], axis=0)
+        tallies.append(_as_tally(found, plan.encoding.n_qubits))
+    positions = [circuit.positions for circuit in compiled]
     unfolded = replace(plan, mitigation=tuple(name for name in plan.mitigation if name != "zne"))
     measured = estimate_counted(unfolded, {1: Counted(tallies, positions)})
     return {each.name: each.value for each in measured.estimates}

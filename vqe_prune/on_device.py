@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,13 +35,10 @@ from vqe_prune.prune.pruning import Pruning
 from vqe_prune.prune.steps import Stage
 from vqe_prune.qubit_problem import QubitProblem
 from vqe_prune.settings import DeviceSettings
-from vqe_prune.units import HARTREE
+from vqe_prune.units import CHEMICAL_ACCURACY, HARTREE
 
 if TYPE_CHECKING:
     from cirq_google.engine import AbstractProcessor
-
-CHEMICAL_ACCURACY = 1.594e-3
-"""Hartree; 1 kcal/mol."""
 
 MOST_SCALED_SECONDS = 10.0
 """A study asks how good the processor must be where that takes no longer than this."""
@@ -147,8 +144,8 @@ def measure_on_device(
     if collect and chosen.optimizer != "none":
         raise InputError("device.optimizer sends what it measures next; run the study's own command to go on with it")
 
-    def measure(stages: Sequence[Stage]) -> list[dict[str, Any]]:
-        planned = [_plan(stage, pruning, chosen, encoding) for stage in stages]
+    def measure(stages: Mapping[Stage, Encoding]) -> list[dict[str, Any]]:
+        planned = [_plan(stage, encoded, pruning, chosen, encoding) for stage, encoded in stages.items()]
         _measure(planned, pruning, processor, chosen, folder, say, seed, collect)
         return [each.row for each in planned]
 
@@ -158,7 +155,7 @@ def measure_on_device(
         if rows[-1]["estimates"]:
             own = folder / "optimization"
             row, best = optimise_on_device(pruning, processor, chosen, encoding, seed, own, say)
-            rows += [] if best is None else measure([best])
+            rows += [] if best is None else measure({best: _encoded(best, pruning, encoding)})
         else:
             row = {"method": chosen.optimizer, "iterations": [], "left_out": rows[-1]["left_out"][0][1]}
         found = {"optimization": row}
@@ -217,14 +214,15 @@ def _measure(
         raise PendingError("; ".join(pending) + f"; when they are done: python -m vqe_prune collect {folder.parent}")
 
 
-def _stages(pruning: Pruning, chosen: DeviceSettings, encoding: str) -> list[Stage]:
-    """The stages that were chosen; what symmetry leaves only where its circuit is none of the others'."""
+def _stages(pruning: Pruning, chosen: DeviceSettings, encoding: str) -> dict[Stage, Encoding]:
+    """The stages that were chosen, on qubits; what symmetry leaves only where its circuit is none of the others'."""
     named = {"full": pruning.stages[0], "pruned": pruning.final}
     named |= {stage.name: stage for stage in pruning.stages if stage.name == "symmetry"}
     wanted = [name for name in DEVICE_STAGES if name in named and (not chosen.stages or name in chosen.stages)]
-    circuits = {name: _encoded(named[name], pruning, encoding).gates for name in wanted}
-    others = [gates for name, gates in circuits.items() if name != "symmetry"]
-    return list(dict.fromkeys(named[n] for n in wanted if n != "symmetry" or circuits[n] not in others))
+    encoded = {named[name]: _encoded(named[name], pruning, encoding) for name in wanted}
+    others = [encoded[named[name]].gates for name in wanted if name != "symmetry"]
+    kept = [name for name in wanted if name != "symmetry" or encoded[named[name]].gates not in others]
+    return {named[name]: encoded[named[name]] for name in kept}
 
 
 def _encoded(stage: Stage, pruning: Pruning, encoding: str) -> Encoding:
@@ -249,10 +247,7 @@ def _known_circuits(
     return build(np.full(stage.ansatz.n_parameters, REFERENCE_ANGLE)), ()
 
 
-def _plan(stage: Stage, pruning: Pruning, chosen: DeviceSettings, encoding: str) -> _Planned:
-    encoded, problem = _encoded(stage, pruning, encoding), pruning.problem_of(stage)
-    same = encoding if isinstance(problem, QubitProblem) else encoded.name
-    small, training = _known_circuits(problem, stage, same, chosen)
+def _plan(stage: Stage, encoded: Encoding, pruning: Pruning, chosen: DeviceSettings, encoding: str) -> _Planned:
     resources = count_resources(encoded.gates)
     row: dict[str, Any] = {
         "stage": stage.name,
@@ -276,6 +271,9 @@ def _plan(stage: Stage, pruning: Pruning, chosen: DeviceSettings, encoding: str)
         reason = f"{resources.n_two_qubit_gates} two-qubit gates are more than {MOST_GATES}: noise leaves nothing"
         row["left_out"].append([stage.name, f"{reason} of the state"])
         return _Planned(stage=stage, row=row)
+    problem = pruning.problem_of(stage)
+    same = encoding if isinstance(problem, QubitProblem) else encoded.name
+    small, training = _known_circuits(problem, stage, same, chosen)
     usable = available_mitigations(encoded, reference=small, training=training)
     wanted = (
         ("post_selection", "readout", "reference", "clifford") if chosen.mitigation == [AUTO] else chosen.mitigation
@@ -395,7 +393,7 @@ def _measured(
         row["critical_noise_scales"] = critical_noise_scales(
             lambda scale: noisy_energies(plan, runner, virtual, scale),
             exact,
-            CHEMICAL_ACCURACY,
+            1e-3 * CHEMICAL_ACCURACY,
             ("raw", row["mitigated"]),
         )
     return row

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from vqe_prune.ansatz.amplitudes import angles_of, cluster_amplitudes
 from vqe_prune.ansatz.rotation import Ansatz
-from vqe_prune.electrons import irrep_product
+from vqe_prune.electrons import excitation_irrep
 from vqe_prune.errors import InputError, near_misses
 from vqe_prune.excitation_settings import STARTS
 from vqe_prune.problem import Problem
@@ -55,7 +55,7 @@ def starting_angles(
     free = np.ones(ansatz.n_parameters, dtype=bool)
     if keep_irrep:
         for rotation, excitation in zip(ansatz.rotations, ansatz.excitations, strict=True):
-            leaves = irrep_product(problem.electrons.irreps[np.array(excitation.spin_orbitals) // 2]) != 0
+            leaves = excitation_irrep(problem.electrons.irreps, excitation.spin_orbitals) != 0
             if leaves and rotation.parameter is not None:
                 free[rotation.parameter] = False
     starts = [first]

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqe_prune.ansatz.rotation import Ansatz, Excitation
+from vqe_prune.electrons import excitation_irrep
 from vqe_prune.engine import kernels
 from vqe_prune.engine.determinants import Sector, SectorHamiltonian, string_excitations, string_irreps
 
@@ -115,8 +116,9 @@ class _PartTable:
         return np.concatenate(source), np.concatenate(target), np.concatenate(sign)
 
 
-def _irrep_of(excitation: Excitation, irreps: NDArray[np.int64]) -> int:
-    return int(np.bitwise_xor.reduce([irreps[q // 2] for q in excitation.spin_orbitals if q < 2 * len(irreps)]))
+def is_symmetric(excitation: Excitation, irreps: NDArray[np.int64]) -> bool:
+    """Return whether an excitation is totally symmetric; spin orbitals that are not there count as symmetric."""
+    return excitation_irrep(irreps, [q for q in excitation.spin_orbitals if q < 2 * len(irreps)]) == 0
 
 
 def _split_spins(excitation: Excitation) -> tuple[float, Part, Part]:
@@ -165,7 +167,9 @@ class SectorEngine:
         In one irrep the amplitudes of all others are zero, and nobody need go through them.
         """
         hamiltonian = self.hamiltonian
-        if not hamiltonian.irreps.any() or any(_irrep_of(e, hamiltonian.irreps) for e in self.ansatz.excitations):
+        if not hamiltonian.irreps.any() or not all(
+            is_symmetric(e, hamiltonian.irreps) for e in self.ansatz.excitations
+        ):
             return None
         strings = hamiltonian.sector.alpha_strings, hamiltonian.sector.beta_strings
         alpha, beta = (string_irreps(each, hamiltonian.irreps) for each in strings)
@@ -182,7 +186,7 @@ class SectorEngine:
         irreps = self.hamiltonian.irreps
         if self.irrep is not None or not irreps.any():
             return None
-        kept = np.array([_irrep_of(excitation, irreps) == 0 for excitation in self.ansatz.excitations], dtype=bool)
+        kept = np.array([is_symmetric(excitation, irreps) for excitation in self.ansatz.excitations], dtype=bool)
         chosen = [rotation for rotation, keep in zip(self.ansatz.rotations, kept, strict=True) if keep]
         rotations = tuple(replace(rotation, parameter=k, coefficient=1.0) for k, rotation in enumerate(chosen))
         ansatz = Ansatz(name=self.ansatz.name, rotations=rotations, n_parameters=len(rotations))

@@ -78,6 +78,12 @@ class CompiledCircuit:
     ends: tuple[cirq.Qid, ...]
 
     @property
+    def positions(self) -> tuple[int, ...] | None:
+        """The logical qubit that started where each one is read; None where one is read where none started."""
+        start = {qubit: k for k, qubit in enumerate(self.starts)}
+        return tuple(start[q] for q in self.ends) if set(self.ends) <= set(start) else None
+
+    @property
     def n_two_qubit_gates(self) -> int:
         """Native gates on two qubits."""
         return count_two_qubit_gates(self.circuit)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from vqe_prune.circuit import Gate
+from vqe_prune.gates import Gate, count_resources
 from vqe_prune.hardware.compilation import split_turns
 from vqe_prune.hardware.twirling import split_shots
 
@@ -60,8 +60,12 @@ class Cost:
 def noise_seconds(circuits: Sequence[Sequence[Gate]], n_qubits: int) -> float:
     """Predict how long the exact probabilities of circuits take under a noise that was not asked for before."""
     heads = {tuple(split_turns(gates)[0]) for gates in circuits}
-    coupled = sum(len(gate.qubits) == 2 for head in heads for gate in head)
-    return coupled * (NOISY_GATE[0] + NOISY_GATE[1] * 4**n_qubits) + NOISY_END * len(circuits)
+    coupled = sum(count_resources(head).n_two_qubit_gates for head in heads)
+    return coupled * _noisy_gate(n_qubits) + NOISY_END * len(circuits)
+
+
+def _noisy_gate(n_qubits: int) -> float:
+    return NOISY_GATE[0] + NOISY_GATE[1] * 4**n_qubits
 
 
 def predict_cost(
@@ -81,12 +85,12 @@ def predict_cost(
     """
     fixed, gates_of_all, n_circuits = 0.0, 0, 0
     compiled: set[tuple[Gate, ...]] = set()
-    noise = NOISY_GATE[0] + NOISY_GATE[1] * 4**n_qubits if n_qubits <= MOST_QUBITS else TRANSLATED
+    noise = _noisy_gate(n_qubits) if n_qubits <= MOST_QUBITS else TRANSLATED
     for fold, same_fold in circuits.items():
         simulated: set[tuple[Gate, ...]] = set()
         for gates, number in zip(same_fold, shots[fold], strict=True):
             head = tuple(split_turns(gates)[0])
-            coupled = sum(len(gate.qubits) == 2 for gate in head)
+            coupled = count_resources(head).n_two_qubit_gates
             frames = len(split_shots(number, twirls)) if coupled else 1
             fixed += CIRCUIT[0] + CIRCUIT[1] * coupled + (0.0 if head in compiled else COMPILED * coupled)
             if frames > 1:

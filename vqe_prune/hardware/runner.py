@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vqe_prune.circuit import Gate
+from vqe_prune.circuit import Gate, count_resources
 from vqe_prune.errors import InputError, PendingError
 from vqe_prune.hardware.compilation import (
     ROUTED_CANDIDATES,
@@ -113,11 +113,7 @@ class DeviceRunner:
 
         (0, 1, ...) where nothing was routed; None where routing left a qubit on one that no circuit starts from.
         """
-        assert self.placement is not None, "run was called"
-        start = {qubit: k for k, qubit in enumerate(self.placement.qubits)}
-        return tuple(
-            tuple(start[q] for q in each.ends) if set(each.ends) <= set(start) else None for each in self.compiled
-        )
+        return tuple(each.positions for each in self.compiled)
 
     def place(self, circuits: Sequence[Sequence[Gate]], weights: Sequence[float] = ()) -> Placement:
         """Choose gate set and qubits for circuits; later calls of `run` keep them.
@@ -129,7 +125,7 @@ class DeviceRunner:
 
         """
         self._check(circuits)
-        gates = max((sum(len(gate.qubits) == 2 for gate in each) for each in circuits), default=0)
+        gates = max((count_resources(each).n_two_qubit_gates for each in circuits), default=0)
         candidates = min(ROUTED_CANDIDATES, max(2, ROUTED_GATES // max(gates, 1)))
         self._target, self.placement = place_circuits(
             circuits, self._n_qubits, self._targets, weights=weights, prepare=self._prepare, candidates=candidates

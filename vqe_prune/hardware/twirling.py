@@ -9,9 +9,6 @@ import numpy as np
 if TYPE_CHECKING:
     import cirq
 
-TWIRLS = 16
-"""Frames of a circuit, at most, where nothing else is asked for."""
-
 SHOTS_PER_TWIRL = 1_000
 """Of circuits with few shots fewer frames are made: each is another circuit to load."""
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vqe_prune.ansatz.rotation import Ansatz
 from vqe_prune.objective import EnergyObjective, QubitEnergyObjective
 from vqe_prune.optimize import Optimum, minimize
-from vqe_prune.prune.elimination import PathPoint, restrict
+from vqe_prune.prune.elimination import PathPoint, begin_path, restrict
 
 Vector = NDArray[np.float64]
 
@@ -80,12 +80,7 @@ def eliminate_coarsely(
         The path; its first point is `ansatz` itself.
 
     """
-    points = list(earlier)
-    if not points:
-        kept = tuple(range(ansatz.n_parameters))
-        points = [PathPoint(kept=kept, n_rotations=len(ansatz.rotations), optimum=optimum)]
-        if progress is not None:
-            progress(points[0])
+    points = begin_path(ansatz, optimum, earlier, progress)
     whole = estimate_curvatures(bind(ansatz), optimum.angles)
     while points[-1].kept and not enough(points[-1]):
         point = points[-1]

@@ -103,12 +103,7 @@ def eliminate(
         The path; its first point is `ansatz` itself.
 
     """
-    points = list(earlier)
-    if not points:
-        kept = tuple(range(ansatz.n_parameters))
-        points = [PathPoint(kept=kept, n_rotations=len(ansatz.rotations), optimum=optimum)]
-        if progress is not None:
-            progress(points[0])
+    points = begin_path(ansatz, optimum, earlier, progress)
     inverse: Vector | None = None
     while points[-1].kept and not enough(points[-1]):
         point = points[-1]
@@ -129,6 +124,22 @@ def eliminate(
         points.append(replace(best, score=float(scores[_place(point, best)]), optimum=bare))
         if progress is not None:
             progress(points[-1])
+    return points
+
+
+def begin_path(
+    ansatz: Ansatz,
+    optimum: Optimum,
+    earlier: Sequence[PathPoint],
+    progress: Callable[[PathPoint], None] | None,
+) -> list[PathPoint]:
+    """Return the points of an interrupted path, or the first point of a new one, which `progress` is told."""
+    points = list(earlier)
+    if not points:
+        kept = tuple(range(ansatz.n_parameters))
+        points = [PathPoint(kept=kept, n_rotations=len(ansatz.rotations), optimum=optimum)]
+        if progress is not None:
+            progress(points[0])
     return points
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqe_prune.ansatz.rotation import Ansatz
-from vqe_prune.electrons import irrep_product
+from vqe_prune.electrons import excitation_irrep
 from vqe_prune.problem import Problem
 from vqe_prune.prune.plan import Action, Decision, PrunePlan
 from vqe_prune.symmetry import SignedPermutation
@@ -49,8 +49,7 @@ def symmetry_plan(problem: Problem, ansatz: Ansatz, angles: NDArray[np.float64] 
         if rotation.parameter is None:
             decisions.append(Decision(action=Action.KEEP, reason="has a constant angle"))
             continue
-        orbitals = np.array(excitation.spin_orbitals) // 2
-        irrep = irrep_product(problem.electrons.irreps[orbitals])
+        irrep = excitation_irrep(problem.electrons.irreps, excitation.spin_orbitals)
         orbit = orbits[rotation.parameter]
         if irrep and angles is not None and abs(angles[rotation.parameter]) > SMALL_ANGLE:
             reason = "leaves the reference's irrep, but the optimum uses it: its state breaks the symmetry"

@@ -8,14 +8,11 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vqe_prune.units import HARTREE, error_unit
+from vqe_prune.units import CHEMICAL_ACCURACY, HARTREE, error_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-CHEMICAL_ACCURACY = 1.594
-"""1 kcal/mol in mHa."""
 
 SMALLEST_ERROR = 1e-9
 """Errors (hartree or J) below this are drawn at it: the axis is logarithmic."""

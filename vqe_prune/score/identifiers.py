@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqe_prune.ansatz.rotation import Ansatz, Excitation, Generator
-from vqe_prune.electrons import irrep_product
+from vqe_prune.electrons import excitation_irrep
 from vqe_prune.engine import kernels, pauli_kernels
 from vqe_prune.engine.determinants import Sector, string_excitations
 from vqe_prune.engine.sector import compile_ansatz as compile_excitations
@@ -345,7 +345,7 @@ def _variance(values: Sequence[float], row: Sequence[float]) -> float:
 
 def _flags(problem: Problem | QubitProblem, generator: PauliSum | Excitation) -> tuple[int, ...]:
     if isinstance(problem, Problem) and isinstance(generator, Excitation):
-        return (irrep_product(problem.electrons.irreps[np.array(generator.spin_orbitals) // 2]),)
+        return (excitation_irrep(problem.electrons.irreps, generator.spin_orbitals),)
     if isinstance(problem, QubitProblem) and isinstance(generator, PauliSum):
         symmetries = problem.symmetries.register_wide
         return tuple(int(not commutator(generator.terms, symmetry)) for symmetry in symmetries)
