@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from vqe_prune import config, device_settings
+from vqe_prune import config, device_settings, excited_settings
 from vqe_prune.errors import ConvergenceError, InputError, PendingError
 from vqe_prune.excitation_settings import ORDERS, STARTS
 from vqe_prune.lie_settings import CALIBRATIONS, DISTANCES, ENSEMBLES
@@ -90,6 +90,13 @@ collect finishes a study whose jobs were sent to Google's service, from its fold
   device.start=           {device_starts}: its first angles (zero; pruned for ansätze on qubits)
   device.seconds=         most seconds that a virtual device may take in all, as predicted (120); what would take
                           longer is left out, or above 12 qubits takes fewer shots
+  excited.states=         excited states to find out of the pruned ground state (0); excited=3 is short for it
+  excited.method=         {excited_methods}: of single and double excitations out of the state, or of
+                          the reference under its rotations, or one by one with an ansatz pruned for each (expansion)
+  excited.spin=           alpha minus beta electrons of the excited states; another than the molecule's flips spins
+  excited.threshold=      of expansion: smallest eigenvalue of the overlap matrix that is kept (1e-6)
+  excited.ansatz=         of deflation: {excited_ansatze} (uccsd)
+  excited.penalty=        of deflation, hartree for each squared overlap (twice the highest excitation, at least 1)
   exact=                  false leaves out the exact energy (true)
   seed=                   of the random rule, and the first of the random starts and restarts (0)
   threads=                for large problems (all cores)
@@ -184,6 +191,8 @@ def _choices() -> dict[str, str]:
         "device_starts": device_settings.DEVICE_STARTS,
         "stages": device_settings.DEVICE_STAGES,
         "treatments": config.TREATMENTS,
+        "excited_methods": excited_settings.METHODS,
+        "excited_ansatze": excited_settings.ANSATZE,
         "orders": ORDERS,
         "starts": STARTS,
         "ensembles": ENSEMBLES,

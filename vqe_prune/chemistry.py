@@ -223,7 +223,7 @@ def check_memory(n_orbitals: int, n_alpha: int, n_beta: int, memory_gib: float |
     """
     dimension = math.comb(n_orbitals, n_alpha) * math.comb(n_orbitals, n_beta)
     needed = 8 * (STATE_COPIES * dimension + INTEGRAL_COPIES * n_orbitals**4) / 2**30
-    available = _free_memory_gib() if memory_gib is None else memory_gib
+    available = free_memory_gib() if memory_gib is None else memory_gib
     if needed > available:
         raise InputError(
             f"the sector of {n_alpha} alpha and {n_beta} beta electrons in {n_orbitals} orbitals has {dimension:.3g} "
@@ -232,7 +232,8 @@ def check_memory(n_orbitals: int, n_alpha: int, n_beta: int, memory_gib: float |
         )
 
 
-def _free_memory_gib() -> float:
+def free_memory_gib() -> float:
+    """Return the memory that is free now, in GiB."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
         kib = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))

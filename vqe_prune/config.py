@@ -18,6 +18,7 @@ from typing import Any
 from vqe_prune.device_settings import check_device
 from vqe_prune.errors import InputError, first_line, near_misses, shortened
 from vqe_prune.excitation_settings import FABRICS, check_excitations, fill_excitation_defaults
+from vqe_prune.excited_settings import check_excited
 from vqe_prune.lie_settings import check_lie
 from vqe_prune.molecule_input import molecule_names, molecule_source
 from vqe_prune.settings import NOT_IN_DIGEST, OF_ELECTRONS, MoleculeSettings, Settings, digest
@@ -55,7 +56,14 @@ MOST_LAYERS = 5_000
 LARGEST_FILE = 2**24
 """Bytes of the largest file whose content is looked at here; readers refuse smaller ones."""
 
-GROUPS = {"molecule": "name", "model": "name", "ansatz": "name", "pruner": "rules", "device": "name"}
+GROUPS = {
+    "molecule": "name",
+    "model": "name",
+    "ansatz": "name",
+    "pruner": "rules",
+    "device": "name",
+    "excited": "states",
+}
 """Short forms: ``pruner=curvature`` sets ``pruner.rules``, for excitations to [symmetry,curvature]; lists stay."""
 
 WITH_SYMMETRY = "with symmetry"
@@ -295,6 +303,7 @@ def _check(settings: Settings, given: set[str]) -> None:
     _check_ansatz(settings, given)
     rules = _check_rules(settings, given)
     check_device(settings, given, rules)
+    check_excited(settings, given, _on_qubits(settings))
     if pruner.relative_to not in REFERENCES:
         raise InputError(
             f"unknown pruner.relative_to={pruner.relative_to}{near_misses(pruner.relative_to, REFERENCES)}"

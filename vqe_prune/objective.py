@@ -63,11 +63,14 @@ class EnergyObjective:
         hamiltonian: The problem's Hamiltonian on its sector, as `sector_hamiltonian` makes it.
         ansatz: Excitation rotations.
         threads: Threads for large sectors.
+        reference: Alpha and beta string index of the determinant that the rotations act on.
 
     """
 
-    def __init__(self, hamiltonian: SectorHamiltonian, ansatz: Ansatz, threads: int = 1) -> None:
-        self.engine = SectorEngine(hamiltonian=hamiltonian, ansatz=ansatz, threads=threads)
+    def __init__(
+        self, hamiltonian: SectorHamiltonian, ansatz: Ansatz, threads: int = 1, reference: tuple[int, int] = (0, 0)
+    ) -> None:
+        self.engine = SectorEngine(hamiltonian=hamiltonian, ansatz=ansatz, reference=reference, threads=threads)
 
     @property
     def ansatz(self) -> Ansatz:

@@ -120,6 +120,18 @@ class DeviceSettings:
     start: str | None = None
 
 
+@dataclass
+class ExcitedSettings:
+    """Excited states out of the pruned ground state, how many and by which method; None stands for a default."""
+
+    states: int = 0
+    method: str = "expansion"
+    spin: int | None = None
+    threshold: float = 1e-6
+    ansatz: str = "uccsd"
+    penalty: float | None = None
+
+
 OF_ELECTRONS = ("uccsd", "uccd", "puccd", "uccgsd", "kupccgsd", "tups", "qnp")
 """Ansätze of excitations; all others act on qubits."""
 
@@ -135,6 +147,7 @@ class Settings:
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     device: DeviceSettings = field(default_factory=DeviceSettings)
+    excited: ExcitedSettings = field(default_factory=ExcitedSettings)
     encoding: str = "auto"
     exact: bool = True
     seed: int = 0

@@ -17,6 +17,7 @@ from vqe_prune import config, report
 from vqe_prune.ansatz.rotation import Ansatz
 from vqe_prune.engine.kernels import compiled_before
 from vqe_prune.errors import InputError
+from vqe_prune.excited import excited_states
 from vqe_prune.inputs import set_up
 from vqe_prune.journal import TraceJournal
 from vqe_prune.on_device import measure_on_device, open_device
@@ -120,6 +121,7 @@ def _compute(
     times["pruning"] = time.perf_counter() - mark
     rows, plan = [stage_row(problem, stage, settings.encoding) for stage in pruning.stages], plan_rows(pruning)
     _say_tables(journal, pruning, rows, plan, unit)
+    _add_excited(settings, pruning, rows, journal)
     times["table"] = time.perf_counter() - began
     mark = time.perf_counter()
     circuit = circuit_of(pruning.final_problem, pruning.final, settings.encoding)
@@ -237,6 +239,14 @@ def _say_tables(
     journal.say(report.format_certificate(certificate_row(pruning), unit))
     for note in pruning.notes:
         journal.say(f"Note: {note}")
+
+
+def _add_excited(settings: Settings, pruning: Pruning, rows: list[dict[str, Any]], journal: TraceJournal) -> None:
+    """Find the excited states that are asked for, say them and put them into the row of the final stage."""
+    spectrum = excited_states(settings, pruning, journal)
+    if spectrum is not None:
+        rows[-1]["excited"] = spectrum.as_row()
+        journal.say("\n" + report.format_excited(rows[-1]["excited"]))
 
 
 def _print(text: str) -> None:

@@ -71,7 +71,10 @@ def string_irreps(strings: NDArray[np.int64], irreps: NDArray[np.int64]) -> NDAr
 
 
 def string_excitations(
-    strings: NDArray[np.int64], created: tuple[int, ...], annihilated: tuple[int, ...]
+    strings: NDArray[np.int64],
+    created: tuple[int, ...],
+    annihilated: tuple[int, ...],
+    targets: NDArray[np.int64] | None = None,
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]:
     """List the pairs of strings that one spin's part of an excitation couples.
 
@@ -81,6 +84,8 @@ def string_excitations(
         strings: Occupation masks of this spin, ascending; shape (n_strings,).
         created: Orbitals c1 ... ck; with `annihilated` empty too, the identity.
         annihilated: Orbitals d1 ... dk.
+        targets: Occupation masks that the images are among, ascending; default `strings`, which are the right ones
+            where as many electrons are created as annihilated.
 
     Returns:
         Source indices, target indices and signs, shape (n_pairs,) each.
@@ -98,7 +103,7 @@ def string_excitations(
         source, occupied, sign = source[keep], occupied[keep], sign[keep]
         sign = sign * _parity_below(occupied, orbital)
         occupied = occupied ^ (1 << orbital)
-    return source, np.searchsorted(strings, occupied).astype(np.int32), sign
+    return source, np.searchsorted(strings if targets is None else targets, occupied).astype(np.int32), sign
 
 
 def _parity_below(occupied: NDArray[np.int64], orbital: int) -> NDArray[np.float64]:

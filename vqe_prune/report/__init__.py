@@ -1,6 +1,7 @@
 """Results: the record of a run, its tables, its pictures and its page."""
 
 from vqe_prune.report.device_table import format_device
+from vqe_prune.report.excited_table import format_excited
 from vqe_prune.report.page import write_page
 from vqe_prune.report.pictures import DrawnGate
 from vqe_prune.report.properties import format_properties
@@ -27,6 +28,7 @@ __all__ = [
     "format_device",
     "format_energies",
     "format_error",
+    "format_excited",
     "format_observables",
     "format_plan",
     "format_properties",

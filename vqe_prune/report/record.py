@@ -37,12 +37,16 @@ STAGE_KEYS = (
 OBSERVABLE_KEYS = ("n_electrons_mean", "n_electrons_variance", "spin_z", "spin_z_variance", "spin_squared")
 """Of a stage's state; None where they mean nothing for the problem, absent in older records."""
 
-OPTIONAL_STAGE_KEYS = {"scores", "training", "orbitals", "encoding", "wires", "properties", *OBSERVABLE_KEYS}
+OPTIONAL_STAGE_KEYS = {"scores", "training", "orbitals", "encoding", "wires", "properties", "excited", *OBSERVABLE_KEYS}
 
 MEASUREMENT_KEYS = {
     "stage", "encoding", "n_qubits", "n_two_qubit_gates", "noiseless_energy", "expected_error", "qubits", "estimates",
     "mitigated", "left_out",
 }  # fmt: skip
+EXCITED_NUMBERS = ("energy", "excitation_energy", "spin_squared", "multiplicity")
+EXCITED_COMPARISONS = ("exact_energy", "exact_excitation_energy", "oscillator_strength")
+"""Of each excited state; the latter are None where they are not known."""
+
 ITERATION_NUMBERS = ("energy", "error_bar", "noiseless_energy", "shots", "kept")
 """Of each iteration of an optimisation on a processor."""
 
@@ -99,7 +103,8 @@ class Record:
             "whole" is false), "training" (TRAINING_KEYS; the curve holds error quartiles over seeds at its steps),
             "orbitals" (the matrix of the orbitals that the ansatz acts in where these are not the problem's), for
             electrons "encoding" (its name) and "wires" (what each qubit of the circuit holds, a text) and "properties"
-            (its dipole in debye, None where not known, and its natural_occupations).
+            (its dipole in debye, None where not known, and its natural_occupations); the final stage also "excited",
+            the excited states out of it with their method, where they were asked for.
         plan: One entry a rotation of the ansatz as built; keys PLAN_KEYS.
         certificate: predicted_increase, measured_increase, bound; with the rule ``lie`` also merge, a mapping of
             MERGE_KEYS.
@@ -288,6 +293,8 @@ def _check_rows(content: Mapping[str, Any], file: Path) -> None:
             raise InputError(f"{file}: encoding and wires of a stage must be texts")
         if "properties" in stage and not _are_properties(stage["properties"]):
             raise InputError(f"{file}: a stage's properties must be a dipole of three numbers and natural_occupations")
+        if "excited" in stage and not _is_spectrum(stage["excited"]):
+            raise InputError(f"{file}: excited of a stage must hold a method and states with their energies")
         if not all(_is_number(stage.get(name), optional=True) for name in OBSERVABLE_KEYS):
             raise InputError(f"{file}: {', '.join(OBSERVABLE_KEYS)} of a stage must be numbers or null")
         if "scores" in stage and not _are_scores(stage["scores"]):
@@ -337,6 +344,22 @@ def _are_properties(properties: Any) -> bool:
     dipole = properties["dipole"]
     fits = dipole is None or (_is_list_of(dipole, float) and len(dipole) == 3)
     return fits and _is_list_of(properties["natural_occupations"], float)
+
+
+def _is_spectrum(excited: Any) -> bool:
+    if not isinstance(excited, dict) or not isinstance(excited.get("states"), list):
+        return False
+    return (
+        isinstance(excited.get("method"), str)
+        and _is_number(excited.get("ground_energy"), optional=False)
+        and all(
+            isinstance(state, dict)
+            and isinstance(state.get("irrep"), str)
+            and all(_is_number(state.get(key), optional=False) for key in EXCITED_NUMBERS)
+            and all(key in state and _is_number(state[key], optional=True) for key in EXCITED_COMPARISONS)
+            for state in excited["states"]
+        )
+    )
 
 
 def _is_square(matrix: Any) -> bool:

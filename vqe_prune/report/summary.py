@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vqe_prune.report.device_table import format_device
+from vqe_prune.report.excited_table import format_excited
 from vqe_prune.report.properties import format_properties
 from vqe_prune.report.record import Record
 from vqe_prune.report.table import (
@@ -25,6 +26,7 @@ def summary(record: Record) -> str:
         format_stages(record.stages, unit),
         format_observables(record.stages),
         format_properties(record.stages, record.problem.get("dipoles", {})),
+        "".join(format_excited(stage["excited"]) for stage in record.stages if "excited" in stage),
         format_scores(record.stages),
         format_training(record.stages, unit),
         format_certificate(record.certificate, unit),

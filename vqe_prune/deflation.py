@@ -1,0 +1,378 @@
+"""Excited states one by one: the lowest state that has no overlap with those below it, and its ansatz pruned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vqe_prune.ansatz.rotation import Ansatz, Excitation, Rotation
+from vqe_prune.ansatz.ucc import uccgsd, uccsd
+from vqe_prune.electrons import excitation_irrep
+from vqe_prune.engine.determinants import Sector, SectorHamiltonian, SparseMatrix, hamiltonian_matrix
+from vqe_prune.engine.sector import SectorEngine
+from vqe_prune.errors import InputError, near_misses
+from vqe_prune.objective import EnergyObjective, energy_of, sector_hamiltonian
+from vqe_prune.observables import observables_of
+from vqe_prune.optimize import Optimum, minimize
+from vqe_prune.problem import Problem
+from vqe_prune.prune.curvature import rank_by_curvature
+from vqe_prune.prune.elimination import eliminate, restrict
+from vqe_prune.prune.journal import Journal
+from vqe_prune.prune.limits import Limits, choose
+from vqe_prune.spectrum import ElectronicState, FoundState, Spectrum, State, list_states
+from vqe_prune.subspace import expand_states, with_irreps_of
+
+Vector = NDArray[np.float64]
+
+DEFLATION_ANSATZE = ("uccsd", "uccgsd")
+
+SMALLEST_PENALTY = 1.0
+"""Hartree; twice the highest excitation energy that is looked for, where that is more."""
+
+OVERLAPPING = 1e-3
+"""A squared overlap with a lower state above this is said."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class DeflatedHamiltonian(SectorHamiltonian):
+    """H + penalty sum_k |k><k|: known states are lifted, all others stay.
+
+    Attributes:
+        known: The states k, orthonormal or nearly; shape of the sector each.
+        penalty: By how much, hartree.
+
+    """
+
+    known: tuple[State, ...]
+    penalty: float
+
+    @cached_property
+    def matrix(self) -> SparseMatrix | None:
+        """The sum without the constant in compressed rows, None where the sector is too large to keep it."""
+        import scipy.sparse as sparse
+
+        bare = replace_known(self)
+        if bare.matrix is None:
+            return None
+        indptr, indices, values = hamiltonian_matrix(self.sector, self.one_body, self.two_body, self.irreps)
+        total = sparse.csr_array((values, indices, indptr), shape=(self.sector.dimension,) * 2)
+        for state in self.known:
+            column = sparse.csr_array(state.reshape(-1, 1))
+            total = total + self.penalty * (column @ column.T)
+        total = sparse.csr_array(total)
+        total.sort_indices()
+        return total.indptr.astype(np.int64), total.indices.astype(np.int32), total.data
+
+    def apply(self, psi: State, irrep: int | None = None) -> State:
+        """Return (H + penalty sum_k |k><k| - constant) psi for psi of the sector's shape."""
+        image = super().apply(psi, irrep)
+        if self.matrix is None:
+            for state in self.known:
+                image = image + self.penalty * np.vdot(state, psi) * state
+        return image
+
+
+def replace_known(hamiltonian: DeflatedHamiltonian) -> SectorHamiltonian:
+    """Return the Hamiltonian without its penalty."""
+    return SectorHamiltonian(**{each.name: getattr(hamiltonian, each.name) for each in fields(SectorHamiltonian)})
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class DeflatedState:
+    """An ansatz for one excited state, as built and pruned.
+
+    Attributes:
+        occupied: Spin orbitals of the determinant that rotations act on, ascending.
+        full: The ansatz as built, rotations that leave the irrep left out.
+        full_optimum: Its optimum; the value has the penalty in it.
+        ansatz: The pruned one.
+        optimum: Its optimum.
+
+    """
+
+    occupied: tuple[int, ...]
+    full: Ansatz
+    full_optimum: Optimum
+    ansatz: Ansatz
+    optimum: Optimum
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Deflation:
+    """Excited states by deflation.
+
+    Attributes:
+        spectrum: The states, lowest first, those of the pruned ansätze.
+        circuits: The ansatz of each.
+
+    """
+
+    spectrum: Spectrum
+    circuits: tuple[DeflatedState, ...]
+
+
+def deflate_states(
+    problem: Problem,
+    ansatz: Ansatz,
+    angles: Vector,
+    *,
+    states: int = 3,
+    kind: str = "uccsd",
+    penalty: float | None = None,
+    limits: Limits | None = None,
+    gradient_tolerance: float = 1e-7,
+    max_steps: int = 2000,
+    exact: bool = True,
+    journal: Journal | None = None,
+) -> Deflation:
+    """Find excited states by minimising F = <H> + penalty sum_k |<k|psi>|^2 over an ansatz for each, and prune these.
+
+    States of different irreps are orthogonal anyway, so that k runs over the lower states of the same irrep, the
+    pruned ground state among them. An expansion (`expand_states`) says which irreps come next and which determinant
+    each state mostly is; that is where its ansatz starts, at zero angles. Rotations that leave the irrep are left out;
+    then the curvature rule deletes parameters of F as long as the energy is within the limits.
+
+    Args:
+        problem: Of electrons, in the orbitals of the ansatz (`Pruning.final_problem`).
+        ansatz: Of the ground state.
+        angles: Its angles at the optimum, radian; shape (n_parameters,).
+        states: How many excited states, the lowest ones.
+        kind: ``uccsd`` or ``uccgsd``, see `excited_ansatz`.
+        penalty: Hartree, above every excitation energy; default twice the highest one expected, at least 1.
+        limits: How far to prune each state, default an error of 1.5e-3 hartree to its exact energy.
+        gradient_tolerance: Largest gradient component of an optimum, hartree per radian.
+        max_steps: Largest number of optimiser steps.
+        exact: Compute the exact states to compare with and to prune against, where the problem has its exact energy.
+        journal: Where progress goes.
+
+    Returns:
+        States and their ansätze. As the states below are not quite exact, an energy may be a little below the exact
+        one.
+
+    Raises:
+        InputError: `states`, `kind` or `penalty` cannot be used.
+
+    Source: O. Higgott, D. Wang, S. Brierley, Variational quantum computation of excited states, arXiv 1805.08138. The
+        start from an expansion and the pruning are ours.
+
+    """
+    if kind not in DEFLATION_ANSATZE:
+        raise InputError(f"unknown excited.ansatz={kind}{near_misses(kind, DEFLATION_ANSATZE)}")
+    if penalty is not None and not penalty > 0:
+        raise InputError(f"excited.penalty={penalty} must be above 0")
+    expected = expand_states(problem, ansatz, angles, states=states, exact=exact)
+    energies = [state.excitation_energy for state in expected.states]
+    penalty = max(SMALLEST_PENALTY, 2.0 * max(energies)) if penalty is None else penalty
+    hamiltonian = sector_hamiltonian(problem)
+    ground_vector = energy_of(problem)(ansatz).engine.state(np.asarray(angles, dtype=np.float64)).real
+    problem = replace(problem, electrons=with_irreps_of(problem.electrons, hamiltonian.sector, ground_vector))
+    hamiltonian = sector_hamiltonian(problem)
+    ground = _found(problem, hamiltonian, ground_vector)
+    search = _Search(
+        problem=problem,
+        hamiltonian=hamiltonian,
+        penalty=penalty,
+        limits=limits or Limits(),
+        build=lambda occupied: excited_ansatz(kind, problem, occupied),
+        gradient_tolerance=gradient_tolerance,
+        max_steps=max_steps,
+        journal=journal or Journal(),
+    )
+    found, circuits, notes = [ground], [], []
+    for number, target in enumerate(expected.states, start=1):
+        circuit, state, said = search.next_state(f"state {number}", target, found)
+        found.append(state)
+        circuits.append(circuit)
+        notes += said
+    order = sorted(range(len(circuits)), key=lambda position: round(found[1 + position].energy, 9))
+    spectrum = list_states(
+        problem,
+        "deflation",
+        problem.n_electrons,
+        ground,
+        [found[1 + position] for position in order],
+        exact=exact,
+        details={"ansatz": kind, "penalty": penalty},
+        notes=notes,
+    )
+    return Deflation(spectrum=spectrum, circuits=tuple(circuits[position] for position in order))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Search:
+    """What the searches for all states share."""
+
+    problem: Problem
+    hamiltonian: SectorHamiltonian
+    penalty: float
+    limits: Limits
+    build: Any
+    gradient_tolerance: float
+    max_steps: int
+    journal: Journal
+
+    def next_state(
+        self, name: str, target: ElectronicState, found: Sequence[FoundState]
+    ) -> tuple[DeflatedState, FoundState, list[str]]:
+        """Optimise and prune the state that is expected next, above those of its irrep that are known."""
+        sector, electrons = self.hamiltonian.sector, self.problem.electrons
+        row, column = np.unravel_index(int(np.argmax(np.abs(target.vector))), sector.shape)
+        reference = int(row), int(column)
+        occupied = occupied_of(sector, reference)
+        irrep = excitation_irrep(electrons.irreps, occupied)
+        known = tuple(each.vector for each in found if each.irrep == irrep)
+        bare = {each.name: getattr(self.hamiltonian, each.name) for each in fields(SectorHamiltonian)}
+        lifted = DeflatedHamiltonian(**bare, known=known, penalty=self.penalty) if known else self.hamiltonian
+        lifted.matrix  # noqa: B018 - built once for all objectives
+
+        def bind(ansatz: Ansatz) -> EnergyObjective:
+            return EnergyObjective(lifted, ansatz, reference=reference)
+
+        full = self.build(occupied)
+        optimum = minimize(
+            bind(full),
+            _start(bind(full).engine, target.vector),
+            gradient_tolerance=self.gradient_tolerance,
+            max_steps=self.max_steps,
+        )
+        reference_energy = optimum.value
+        if self.limits.relative_to == "exact" and target.exact_energy is not None:
+            reference_energy = target.exact_energy
+        path = eliminate(
+            bind, full, optimum, rank_by_curvature,
+            enough=lambda point: point.value - reference_energy > 2.0 * self.limits.tolerance,
+            verify=True, gradient_tolerance=self.gradient_tolerance,
+        )  # fmt: skip
+        chosen = choose(path, self.limits, reference_energy)
+        pruned = restrict(full, chosen.kept)
+        circuit = DeflatedState(
+            occupied=occupied, full=full, full_optimum=optimum, ansatz=pruned, optimum=chosen.optimum
+        )
+        full_vector = bind(full).engine.state(optimum.angles)
+        state = _found(self.problem, self.hamiltonian, bind(pruned).engine.state(chosen.optimum.angles))
+        overlap = max((float(np.vdot(each, state.vector)) ** 2 for each in known), default=0.0)
+        full_energy = _energy(self.hamiltonian, full_vector)
+        details = {
+            "n_parameters_full": full.n_parameters,
+            "n_rotations_full": len(full.rotations),
+            "energy_full": full_energy,
+            "n_parameters": pruned.n_parameters,
+            "n_rotations": len(pruned.rotations),
+            "largest_overlap": overlap,
+        }
+        self.journal.say(
+            f"{name}: {full.n_parameters} parameters {full_energy:.8f} hartree, pruned to {pruned.n_parameters} "
+            f"{state.energy:.8f}"
+        )
+        return circuit, replace(state, details=details), self._notes(name, target, state, overlap)
+
+    def _notes(self, name: str, target: ElectronicState, state: FoundState, overlap: float) -> list[str]:
+        notes = []
+        if overlap > OVERLAPPING:
+            notes.append(
+                f"{name} has a squared overlap of {overlap:.1e} with a lower one: raise excited.penalty, "
+                f"or its ansatz does not reach further"
+            )
+        if state.kind[1] != target.multiplicity:
+            notes.append(
+                f"{name} came out with <S^2> = {state.spin_squared:.3f}, but a state of multiplicity "
+                f"{target.multiplicity} was expected next"
+            )
+        return notes
+
+
+def excited_ansatz(kind: str, problem: Problem, occupied: Sequence[int]) -> Ansatz:
+    """Return an ansatz for a state that is mostly one determinant, rotations that leave its irrep left out.
+
+    A determinant with one alpha and one beta electron in orbitals of their own is half of a singlet and half of a
+    triplet. There the first rotation, at +-pi/4, turns it into either with the determinant in which these two have
+    changed their spins, and excitations out of both follow.
+
+    Args:
+        kind: ``uccsd``, excitations from the spin orbitals that the determinant fills, or ``uccgsd``.
+        problem: Gives orbitals and irreps.
+        occupied: Spin orbitals of the determinant.
+
+    """
+    n, irreps = problem.n_orbitals, problem.electrons.irreps
+    if kind == "uccgsd":
+        excitations = uccgsd(n).excitations
+    else:
+        whole = uccsd(n, *problem.n_electrons)
+        excitations = _renamed(whole.excitations, [_filled_first(n, occupied, spin) for spin in (0, 1)])
+    exchange = spin_exchange(occupied)
+    if exchange is not None:
+        partner = sorted(p ^ 1 if p // 2 in {q // 2 for q in exchange.spin_orbitals} else p for p in occupied)
+        if kind == "uccsd":
+            excitations += _renamed(whole.excitations, [_filled_first(n, partner, spin) for spin in (0, 1)])
+        excitations = [exchange, *excitations]
+    chosen: dict[frozenset[frozenset[int]], Excitation] = {}  # an excitation and its inverse are one
+    for excitation in excitations:
+        if not excitation_irrep(irreps, excitation.spin_orbitals):
+            chosen.setdefault(frozenset(map(frozenset, (excitation.created, excitation.annihilated))), excitation)
+    ordered = list(chosen.values())
+    head = ordered[: exchange is not None]
+    ordered = head + sorted(ordered[len(head) :], key=lambda each: len(each.created))
+    rotations = tuple(Rotation(excitation, k) for k, excitation in enumerate(ordered))
+    return Ansatz(name=kind, rotations=rotations, n_parameters=len(rotations))
+
+
+def spin_exchange(occupied: Sequence[int]) -> Excitation | None:
+    """Return what exchanges the spins of two electrons in orbitals of their own, None unless there are two such."""
+    alone = [p for p in occupied if p ^ 1 not in occupied]
+    if sorted(p % 2 for p in alone) != [0, 1]:
+        return None
+    return Excitation(tuple(p ^ 1 for p in alone), tuple(alone))
+
+
+def _filled_first(n_orbitals: int, occupied: Sequence[int], spin: int) -> list[int]:
+    filled = [p // 2 for p in occupied if p % 2 == spin]
+    return filled + [p for p in range(n_orbitals) if p not in filled]
+
+
+def _renamed(excitations: Sequence[Excitation], orders: Sequence[Sequence[int]]) -> list[Excitation]:
+    """The same excitations of other orbitals: orbital p of a spin becomes orders[spin][p]."""
+
+    def moved(indices: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(2 * orders[p % 2][p // 2] + p % 2 for p in indices)
+
+    return [Excitation(moved(each.created), moved(each.annihilated)) for each in excitations]
+
+
+def occupied_of(sector: Sector, reference: tuple[int, int]) -> tuple[int, ...]:
+    """Return the spin orbitals that a determinant fills, ascending, from its alpha and beta string index."""
+    masks = int(sector.alpha_strings[reference[0]]), int(sector.beta_strings[reference[1]])
+    return tuple(2 * p + s for p in range(sector.n_orbitals) for s in (0, 1) if masks[s] >> p & 1)
+
+
+def _start(engine: SectorEngine, expected: State) -> Vector:
+    """Zero angles, but +-pi/4 for an exchange of spins that comes first, whichever is more like what is expected."""
+    angles = np.zeros(engine.ansatz.n_parameters)
+    starts = [angles, *(angles + sign * (np.arange(len(angles)) == 0) for sign in (np.pi / 4, -np.pi / 4))]
+    if not engine.ansatz.rotations or engine.ansatz.excitations[0] != spin_exchange(
+        occupied_of(engine.hamiltonian.sector, engine.reference)
+    ):
+        return angles
+    return max(starts, key=lambda each: float(np.vdot(engine.state(each), expected)) ** 2)
+
+
+def _found(problem: Problem, hamiltonian: SectorHamiltonian, vector: State) -> FoundState:
+    sector = hamiltonian.sector
+    top = np.unravel_index(int(np.argmax(np.abs(vector))), sector.shape)
+    square = observables_of(problem, vector).spin_squared
+    assert square is not None
+    return FoundState(
+        energy=_energy(hamiltonian, vector),
+        irrep=excitation_irrep(problem.electrons.irreps, occupied_of(sector, (int(top[0]), int(top[1])))),
+        vector=vector,
+        spin_squared=square,
+    )
+
+
+def _energy(hamiltonian: SectorHamiltonian, vector: State) -> float:
+    return float(np.vdot(vector, hamiltonian.apply(vector))) + hamiltonian.constant

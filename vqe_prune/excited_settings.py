@@ -1,0 +1,54 @@
+"""What the settings of excited states and nuclear gradients may be, and which have no effect beside the others."""
+
+from __future__ import annotations
+
+import math
+
+from vqe_prune.errors import InputError, near_misses
+from vqe_prune.settings import Settings
+
+METHODS = ("expansion", "self_consistent", "deflation")
+
+ANSATZE = ("uccsd", "uccgsd")
+"""Of deflation."""
+
+MOST_STATES = 100
+
+BELONGING = {"spin": METHODS[:2], "threshold": METHODS[:1], "ansatz": METHODS[2:], "penalty": METHODS[2:]}
+"""Settings that only some methods have."""
+
+
+def check_excited(settings: Settings, given: set[str], on_qubits: bool) -> None:
+    """Raise InputError for settings of excited states that are out of range or have no effect.
+
+    Args:
+        settings: The settings.
+        given: Names of the settings that the user gave, ``excited.states`` and the like.
+        on_qubits: Whether the ansatz acts on qubits, also where it is the default.
+
+    """
+    chosen = settings.excited
+    own = sorted(key for key in given if key.startswith("excited."))
+    if own and on_qubits:
+        raise InputError(f"{own[0]} has no effect on an ansatz of qubits; it is for molecules and excitations")
+    if own and "excited.states" not in given:
+        raise InputError(f"{own[0]} has no effect without excited states; add excited.states=3")
+    if not 0 <= chosen.states <= MOST_STATES:
+        raise InputError(f"excited.states={chosen.states} must be from 0 to {MOST_STATES}")
+    if chosen.states == 0 and len(own) > 1:
+        useless = next(key for key in own if key != "excited.states")
+        raise InputError(f"{useless} has no effect with excited.states=0; leave it out")
+    if chosen.method not in METHODS:
+        raise InputError(f"unknown excited.method={chosen.method}{near_misses(chosen.method, METHODS)}")
+    for field, methods in BELONGING.items():
+        if f"excited.{field}" in given and chosen.method not in methods:
+            raise InputError(
+                f"excited.{field} has no effect with excited.method={chosen.method}; it belongs to "
+                f"excited.method={' or '.join(methods)}"
+            )
+    if chosen.ansatz not in ANSATZE:
+        raise InputError(f"unknown excited.ansatz={chosen.ansatz}{near_misses(chosen.ansatz, ANSATZE)}")
+    if not 0 < chosen.threshold < 1:
+        raise InputError(f"excited.threshold={chosen.threshold} must be between 0 and 1")
+    if chosen.penalty is not None and not (math.isfinite(chosen.penalty) and chosen.penalty > 0):
+        raise InputError(f"excited.penalty={chosen.penalty} must be above 0 hartree")
