@@ -41,13 +41,24 @@ def align_problems(problems: Sequence[Problem]) -> tuple[Problem, ...]:
         raise InputError("a family needs at least one problem, but none is given")
     aligned = [problems[0]]
     for problem in problems[1:]:
-        _check_alike(problems[0], problem)
-        order = _matching_order(problems[0].electrons, problem.electrons)
-        electrons = _reordered(problem.electrons, order, np.ones(len(order)))
-        signs = _matching_signs(aligned[-1].electrons, electrons)
-        electrons = _reordered(problem.electrons, order, signs)
-        aligned.append(replace(problem, electrons=electrons, symmetries=spin_orbital_symmetries(electrons)))
+        aligned.append(align_with(problems[0], aligned[-1], problem)[0])
     return tuple(aligned)
+
+
+def align_with(first: Problem, before: Problem, problem: Problem) -> tuple[Problem, NDArray[np.float64]]:
+    """Order the orbitals of a problem like those of the first, sign them like those of the one before.
+
+    Returns:
+        The problem as `align_problems` makes it, and its orbitals in terms of those that it had, a column for each: a
+        signed permutation of shape (n_orbitals, n_orbitals).
+
+    """
+    _check_alike(first, problem)
+    order = _matching_order(first.electrons, problem.electrons)
+    signs = _matching_signs(before.electrons, _reordered(problem.electrons, order, np.ones(len(order))))
+    electrons = _reordered(problem.electrons, order, signs)
+    aligned = replace(problem, electrons=electrons, symmetries=spin_orbital_symmetries(electrons))
+    return aligned, np.eye(len(order))[:, order] * signs
 
 
 def _check_alike(first: Problem, problem: Problem) -> None:
