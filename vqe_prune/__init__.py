@@ -21,15 +21,18 @@ if TYPE_CHECKING:
     from vqe_prune.chemistry import Molecule
     from vqe_prune.circuit import ansatz_gates, count_resources, qubit_gates, to_cirq
     from vqe_prune.config import parse_settings
+    from vqe_prune.deflation import Deflation, deflate_states
     from vqe_prune.electrons import Electrons
     from vqe_prune.encoding import Encoding, encode
     from vqe_prune.engine.statevector import StatevectorEngine
     from vqe_prune.errors import ConvergenceError, InputError
+    from vqe_prune.geometry import GeometryOptimisation, optimise_geometry
     from vqe_prune.hardware import DeviceRunner, open_processor
     from vqe_prune.lattice import Lattice, build_lattice, chain, lattice_from_bonds, lattice_from_graph, ring
     from vqe_prune.measure import Measurement, measure_energy, sampler_runner
     from vqe_prune.models import SpinModel, fermi_hubbard, heisenberg, j1j2, read_pauli_sum, transverse_field_ising, xxz
     from vqe_prune.noisy_energy import critical_noise_scales, noisy_energies
+    from vqe_prune.nuclear_gradient import nuclear_gradient
     from vqe_prune.objective import EnergyObjective, Objective, QubitEnergyObjective, sector_hamiltonian
     from vqe_prune.observables import Observables, Properties, density_matrices, observe, properties_of
     from vqe_prune.optimize import Optimum, minimize
@@ -51,8 +54,11 @@ if TYPE_CHECKING:
     from vqe_prune.qubit_problem import QubitProblem, model_problem, molecular_qubit_problem, pauli_problem
     from vqe_prune.report import Record, read_record
     from vqe_prune.score.summary import AnsatzScores, score_ansatz
+    from vqe_prune.spectrum import ElectronicState, Spectrum
     from vqe_prune.starts import starting_angles
+    from vqe_prune.state_problem import state_problem
     from vqe_prune.study import run
+    from vqe_prune.subspace import expand_states
     from vqe_prune.symmetry import HamiltonianSymmetries, hamiltonian_symmetries
     from vqe_prune.training import Training, TrainingStudy, train
 
@@ -61,12 +67,15 @@ _HOMES = {
     "AnsatzScores": "score.summary",
     "Clifford": "paulis",
     "ConvergenceError": "errors",
+    "Deflation": "deflation",
     "DeviceRunner": "hardware",
+    "ElectronicState": "spectrum",
     "Electrons": "electrons",
     "Encoding": "encoding",
     "EnergyObjective": "objective",
     "Excitation": "ansatz.rotation",
     "FamilyPruning": "prune.family",
+    "GeometryOptimisation": "geometry",
     "Growth": "adapt",
     "HamiltonianSymmetries": "symmetry",
     "InputError": "errors",
@@ -89,6 +98,7 @@ _HOMES = {
     "QubitProblem": "qubit_problem",
     "Record": "report",
     "Rotation": "ansatz.rotation",
+    "Spectrum": "spectrum",
     "SpinModel": "models",
     "StatevectorEngine": "engine.statevector",
     "Training": "training",
@@ -101,8 +111,10 @@ _HOMES = {
     "chain": "lattice",
     "count_resources": "circuit",
     "critical_noise_scales": "noisy_energy",
+    "deflate_states": "deflation",
     "density_matrices": "observables",
     "encode": "encoding",
+    "expand_states": "subspace",
     "fermi_hubbard": "models",
     "fermionic_pool": "adapt",
     "grow": "adapt",
@@ -123,8 +135,10 @@ _HOMES = {
     "parse_settings": "config",
     "needed_parameters": "prune.family",
     "noisy_energies": "noisy_energy",
+    "nuclear_gradient": "nuclear_gradient",
     "observe": "observables",
     "open_processor": "hardware",
+    "optimise_geometry": "geometry",
     "pauli_pool": "adapt",
     "pauli_problem": "qubit_problem",
     "permutation_symmetries": "automorphism",
@@ -149,6 +163,7 @@ _HOMES = {
     "score_ansatz": "score.summary",
     "sector_hamiltonian": "objective",
     "starting_angles": "starts",
+    "state_problem": "state_problem",
     "symmetric_passes": "prune.eqntk",
     "taper": "problem",
     "to_cirq": "circuit",

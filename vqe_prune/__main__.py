@@ -97,6 +97,8 @@ collect finishes a study whose jobs were sent to Google's service, from its fold
   excited.threshold=      of expansion: smallest eigenvalue of the overlap matrix that is kept (1e-6)
   excited.ansatz=         of deflation: {excited_ansatze} (uccsd)
   excited.penalty=        of deflation, hartree for each squared overlap (twice the highest excitation, at least 1)
+  nuclei=                 {nuclei}; gradient gives the forces on the nuclei, optimise moves them to
+                          a minimum with the pruned ansatz (geomeTRIC: pip install 'vqe-prune[geometry]') (fixed)
   exact=                  false leaves out the exact energy (true)
   seed=                   of the random rule, and the first of the random starts and restarts (0)
   threads=                for large problems (all cores)
@@ -191,6 +193,7 @@ def _choices() -> dict[str, str]:
         "device_starts": device_settings.DEVICE_STARTS,
         "stages": device_settings.DEVICE_STAGES,
         "treatments": config.TREATMENTS,
+        "nuclei": excited_settings.NUCLEI,
         "excited_methods": excited_settings.METHODS,
         "excited_ansatze": excited_settings.ANSATZE,
         "orders": ORDERS,

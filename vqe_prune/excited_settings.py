@@ -7,6 +7,8 @@ import math
 from vqe_prune.errors import InputError, near_misses
 from vqe_prune.settings import Settings
 
+NUCLEI = ("fixed", "gradient", "optimise")
+
 METHODS = ("expansion", "self_consistent", "deflation")
 
 ANSATZE = ("uccsd", "uccgsd")
@@ -19,7 +21,7 @@ BELONGING = {"spin": METHODS[:2], "threshold": METHODS[:1], "ansatz": METHODS[2:
 
 
 def check_excited(settings: Settings, given: set[str], on_qubits: bool) -> None:
-    """Raise InputError for settings of excited states that are out of range or have no effect.
+    """Raise InputError for settings of excited states and nuclei that are out of range or have no effect.
 
     Args:
         settings: The settings.
@@ -28,6 +30,10 @@ def check_excited(settings: Settings, given: set[str], on_qubits: bool) -> None:
 
     """
     chosen = settings.excited
+    if settings.nuclei not in NUCLEI:
+        raise InputError(f"unknown nuclei={settings.nuclei}{near_misses(settings.nuclei, NUCLEI)}")
+    if "nuclei" in given and on_qubits:
+        raise InputError(f"nuclei={settings.nuclei} is for molecules with an ansatz of excitations; leave it out")
     own = sorted(key for key in given if key.startswith("excited."))
     if own and on_qubits:
         raise InputError(f"{own[0]} has no effect on an ansatz of qubits; it is for molecules and excitations")

@@ -50,6 +50,16 @@ class GeometryStep:
         """Root mean square over atoms of the gradient's length, what geomeTRIC looks at; hartree per bohr."""
         return float(np.sqrt(np.mean(np.sum(self.gradient**2, axis=1))))
 
+    def as_row(self) -> dict[str, Any]:
+        """Return the step as a record holds it."""
+        return {
+            "symbols": [symbol for symbol, _ in self.atoms],
+            "positions": [list(map(float, position)) for _, position in self.atoms],
+            "energy": self.energy,
+            "gradient": self.gradient.tolist(),
+            "gradient_norm": self.gradient_norm,
+        }
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class GeometryOptimisation:
@@ -92,20 +102,14 @@ class GeometryOptimisation:
         return "\n".join([str(len(rows)), head, *rows]) + "\n"
 
     def __str__(self) -> str:
-        """Return a table of the steps and the error at the end."""
-        lines = [f"{'step':>4}{'energy / hartree':>19}{'change / mHa':>15}{'gradient / hartree/bohr':>26}"]
-        before = None
-        for number, step in enumerate(self.steps):
-            change = "" if before is None else f"{1e3 * (step.energy - before):.4f}"
-            lines.append(f"{number:>4}{step.energy:>19.8f}{change:>15}{step.gradient_norm:>26.2e}")
-            before = step.energy
-        error = (
-            ""
-            if self.error_to_exact is None
-            else f", error to the exact energy there {1e3 * self.error_to_exact:.4f} mHa"
-        )
-        lines.append(("converged" if self.converged else "NOT converged: raise max_steps") + error)
-        return "\n".join(lines)
+        """Return a line for each step and the error at the end."""
+        lines = [
+            f"{number}: {step.energy:.8f} hartree, gradient {step.gradient_norm:.1e} hartree/bohr"
+            for number, step in enumerate(self.steps)
+        ]
+        error = self.error_to_exact
+        end = "" if error is None else f", error to the exact energy there {1e3 * error:.4f} mHa"
+        return "\n".join([*lines, ("converged" if self.converged else "not converged") + end])
 
 
 def optimise_geometry(
@@ -145,8 +149,7 @@ def optimise_geometry(
         raise InputError(f"{problem.name} has no geometry to optimise: a molecule is needed, not integrals or qubits")
     if len(problem.molecule.atoms) < 2:
         raise InputError(f"{problem.name} has one atom: there is no geometry to optimise")
-    if importlib.util.find_spec("geometric") is None:
-        raise InputError(INSTALL)
+    check_installed()
     walk = _Walk(pruning, gradient_tolerance, progress)
     mol = solve_mean_field(problem.molecule).scf.mol
     with _silenced():
@@ -165,6 +168,12 @@ def optimise_geometry(
         angles=walk.angles,
         orbitals=walk.orbitals,
     )
+
+
+def check_installed() -> None:
+    """Raise InputError where geomeTRIC is not installed."""
+    if importlib.util.find_spec("geometric") is None:
+        raise InputError(INSTALL)
 
 
 class _Walk:

@@ -148,6 +148,7 @@ class Settings:
     training: TrainingSettings = field(default_factory=TrainingSettings)
     device: DeviceSettings = field(default_factory=DeviceSettings)
     excited: ExcitedSettings = field(default_factory=ExcitedSettings)
+    nuclei: str = "fixed"
     encoding: str = "auto"
     exact: bool = True
     seed: int = 0

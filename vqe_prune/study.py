@@ -17,7 +17,7 @@ from vqe_prune import config, report
 from vqe_prune.ansatz.rotation import Ansatz
 from vqe_prune.engine.kernels import compiled_before
 from vqe_prune.errors import InputError
-from vqe_prune.excited import excited_states
+from vqe_prune.excited import add_nuclei, check_nuclei, excited_states
 from vqe_prune.inputs import set_up
 from vqe_prune.journal import TraceJournal
 from vqe_prune.on_device import measure_on_device, open_device
@@ -77,6 +77,7 @@ def run(settings: Settings, *, write: Callable[[str], Any] | None = None, collec
         return complete
     if collect and settings.device.name is None:
         raise InputError(f"the study in {folder} measures on no device: there is nothing to collect")
+    check_nuclei(settings)
     threads = _threads(settings)
     processor = open_device(settings.device, settings.seed) if settings.device.name else None  # or fails at once
     problem, ansatz = set_up(settings, lambda text: write(text + "\n"))
@@ -122,6 +123,7 @@ def _compute(
     rows, plan = [stage_row(problem, stage, settings.encoding) for stage in pruning.stages], plan_rows(pruning)
     _say_tables(journal, pruning, rows, plan, unit)
     _add_excited(settings, pruning, rows, journal)
+    add_nuclei(settings, pruning, rows, folder, journal)
     times["table"] = time.perf_counter() - began
     mark = time.perf_counter()
     circuit = circuit_of(pruning.final_problem, pruning.final, settings.encoding)

@@ -254,7 +254,8 @@ class SectorHamiltonian:
             import scipy.sparse as sparse
 
             indptr, indices, values = self.matrix
-            return (sparse.csr_array((values, indices, indptr)) @ psi.ravel()).reshape(psi.shape)
+            whole = sparse.csr_array((values, indices, indptr), shape=(psi.size, psi.size))  # columns may be empty
+            return (whole @ psi.ravel()).reshape(psi.shape)
         from pyscf.fci import direct_spin1, direct_spin1_symm
 
         absorbed, links = self._contraction

@@ -37,7 +37,17 @@ STAGE_KEYS = (
 OBSERVABLE_KEYS = ("n_electrons_mean", "n_electrons_variance", "spin_z", "spin_z_variance", "spin_squared")
 """Of a stage's state; None where they mean nothing for the problem, absent in older records."""
 
-OPTIONAL_STAGE_KEYS = {"scores", "training", "orbitals", "encoding", "wires", "properties", "excited", *OBSERVABLE_KEYS}
+OPTIONAL_STAGE_KEYS = {
+    "scores",
+    "training",
+    "orbitals",
+    "encoding",
+    "wires",
+    "properties",
+    "excited",
+    "nuclei",
+    *OBSERVABLE_KEYS,
+}
 
 MEASUREMENT_KEYS = {
     "stage", "encoding", "n_qubits", "n_two_qubit_gates", "noiseless_energy", "expected_error", "qubits", "estimates",
@@ -104,7 +114,8 @@ class Record:
             "orbitals" (the matrix of the orbitals that the ansatz acts in where these are not the problem's), for
             electrons "encoding" (its name) and "wires" (what each qubit of the circuit holds, a text) and "properties"
             (its dipole in debye, None where not known, and its natural_occupations); the final stage also "excited",
-            the excited states out of it with their method, where they were asked for.
+            the excited states out of it with their method, and "nuclei", the geometries with their gradients
+            (hartree per bohr; the first is the molecule's own), where they were asked for.
         plan: One entry a rotation of the ansatz as built; keys PLAN_KEYS.
         certificate: predicted_increase, measured_increase, bound; with the rule ``lie`` also merge, a mapping of
             MERGE_KEYS.
@@ -295,6 +306,8 @@ def _check_rows(content: Mapping[str, Any], file: Path) -> None:
             raise InputError(f"{file}: a stage's properties must be a dipole of three numbers and natural_occupations")
         if "excited" in stage and not _is_spectrum(stage["excited"]):
             raise InputError(f"{file}: excited of a stage must hold a method and states with their energies")
+        if "nuclei" in stage and not _are_geometries(stage["nuclei"]):
+            raise InputError(f"{file}: nuclei of a stage must hold steps with atoms, an energy and its gradient")
         if not all(_is_number(stage.get(name), optional=True) for name in OBSERVABLE_KEYS):
             raise InputError(f"{file}: {', '.join(OBSERVABLE_KEYS)} of a stage must be numbers or null")
         if "scores" in stage and not _are_scores(stage["scores"]):
@@ -359,6 +372,20 @@ def _is_spectrum(excited: Any) -> bool:
             and all(key in state and _is_number(state[key], optional=True) for key in EXCITED_COMPARISONS)
             for state in excited["states"]
         )
+    )
+
+
+def _are_geometries(nuclei: Any) -> bool:
+    steps = nuclei.get("steps") if isinstance(nuclei, dict) else None
+    return isinstance(steps, list) and all(
+        isinstance(step, dict)
+        and all(_is_number(step.get(key), optional=False) for key in ("energy", "gradient_norm"))
+        and _is_list_of(step.get("symbols"), str)
+        and all(
+            isinstance(step.get(key), list) and all(_is_list_of(row, float) for row in step[key])
+            for key in ("positions", "gradient")
+        )
+        for step in steps
     )
 
 

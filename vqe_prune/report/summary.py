@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vqe_prune.report.device_table import format_device
 from vqe_prune.report.excited_table import format_excited
+from vqe_prune.report.geometry_table import format_nuclei
 from vqe_prune.report.properties import format_properties
 from vqe_prune.report.record import Record
 from vqe_prune.report.table import (
@@ -27,6 +28,7 @@ def summary(record: Record) -> str:
         format_observables(record.stages),
         format_properties(record.stages, record.problem.get("dipoles", {})),
         "".join(format_excited(stage["excited"]) for stage in record.stages if "excited" in stage),
+        "".join(format_nuclei(stage["nuclei"]) for stage in record.stages if "nuclei" in stage),
         format_scores(record.stages),
         format_training(record.stages, unit),
         format_certificate(record.certificate, unit),
