@@ -151,6 +151,23 @@ def test_deflation_lifts_known_states_alike_with_and_without_a_matrix(hydrogen) 
     assert np.abs(lifted.apply(psi) - expected).max() < 1e-12
 
 
+@pytest.mark.parametrize("shape", [(4, 2, 2), (4, 3, 1), (3, 2, 0)])
+def test_other_spins_are_lifted_by_pyscfs_spin_operator(shape) -> None:
+    problem = random_problem(*shape, seed=65)
+    bare = sector_hamiltonian(problem)
+    psi = np.random.default_rng(66).normal(size=bare.sector.shape)
+    once = fci.spin_op.contract_ss(psi, shape[0], shape[1:]) - 2.0 * psi
+    twice = fci.spin_op.contract_ss(once, shape[0], shape[1:]) - 2.0 * once
+    lifted = DeflatedHamiltonian(
+        sector=bare.sector, constant=bare.constant, one_body=bare.one_body, two_body=bare.two_body,
+        irreps=bare.irreps, known=(), penalty=1.0, spin_squared=2.0, spin_penalty=0.3,
+    )  # fmt: skip
+    expected = bare.apply(psi) + 0.3 * twice
+    assert np.abs(lifted.apply(psi) - expected).max() < 1e-12
+    lifted.__dict__["matrix"] = None
+    assert np.abs(lifted.apply(psi) - expected).max() < 1e-12
+
+
 def test_deflation_finds_exact_states_and_prunes_them(hydrogen) -> None:
     problem, ansatz, angles = hydrogen
     found = deflate_states(problem, ansatz, angles, states=3, limits=Limits(tolerance=1e-3))

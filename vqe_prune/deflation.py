@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 from vqe_prune.ansatz.rotation import Ansatz, Excitation, Rotation
 from vqe_prune.ansatz.ucc import uccgsd, uccsd
 from vqe_prune.electrons import excitation_irrep
-from vqe_prune.engine.determinants import Sector, SectorHamiltonian, SparseMatrix, hamiltonian_matrix
+from vqe_prune.engine.determinants import (
+    MATRIX_DIMENSION,
+    Sector,
+    SectorHamiltonian,
+    SparseMatrix,
+    hamiltonian_matrix,
+    string_excitations,
+)
 from vqe_prune.engine.sector import SectorEngine
 from vqe_prune.errors import InputError, near_misses
 from vqe_prune.objective import EnergyObjective, energy_of, sector_hamiltonian
@@ -34,52 +41,86 @@ DEFLATION_ANSATZE = ("uccsd", "uccgsd")
 SMALLEST_PENALTY = 1.0
 """Hartree; twice the highest excitation energy that is looked for, where that is more."""
 
+SPIN_PENALTY = 0.25
+"""Hartree for each (<S^2> - S (S + 1))^2: a triplet among singlets is lifted by one hartree."""
+
 OVERLAPPING = 1e-3
 """A squared overlap with a lower state above this is said."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class DeflatedHamiltonian(SectorHamiltonian):
-    """H + penalty sum_k |k><k|: known states are lifted, all others stay.
+    """H + penalty sum_k |k><k| + spin_penalty (S^2 - spin_squared)^2: known states and other spins are lifted.
 
     Attributes:
         known: The states k, orthonormal or nearly; shape of the sector each.
         penalty: By how much, hartree.
+        spin_squared: <S^2> of the states that are not lifted.
+        spin_penalty: Hartree; 0 leaves spins alone.
 
     """
 
     known: tuple[State, ...]
     penalty: float
+    spin_squared: float = 0.0
+    spin_penalty: float = 0.0
+
+    @cached_property
+    def _spin(self) -> Any:
+        """S^2 - spin_squared as a sparse matrix."""
+        import scipy.sparse as sparse
+
+        raising, s_z = spin_raising(self.sector), 0.5 * (self.sector.n_alpha - self.sector.n_beta)
+        shift = s_z * (s_z + 1.0) - self.spin_squared
+        return raising.T @ raising + shift * sparse.eye_array(self.sector.dimension, format="csr")
 
     @cached_property
     def matrix(self) -> SparseMatrix | None:
         """The sum without the constant in compressed rows, None where the sector is too large to keep it."""
         import scipy.sparse as sparse
 
-        bare = replace_known(self)
-        if bare.matrix is None:
+        if self.sector.dimension > MATRIX_DIMENSION:
             return None
         indptr, indices, values = hamiltonian_matrix(self.sector, self.one_body, self.two_body, self.irreps)
         total = sparse.csr_array((values, indices, indptr), shape=(self.sector.dimension,) * 2)
         for state in self.known:
             column = sparse.csr_array(state.reshape(-1, 1))
             total = total + self.penalty * (column @ column.T)
+        if self.spin_penalty:
+            total = total + self.spin_penalty * (self._spin @ self._spin)
         total = sparse.csr_array(total)
         total.sort_indices()
         return total.indptr.astype(np.int64), total.indices.astype(np.int32), total.data
 
     def apply(self, psi: State, irrep: int | None = None) -> State:
-        """Return (H + penalty sum_k |k><k| - constant) psi for psi of the sector's shape."""
+        """Return the sum without the constant times psi, psi of the sector's shape."""
         image = super().apply(psi, irrep)
         if self.matrix is None:
             for state in self.known:
                 image = image + self.penalty * np.vdot(state, psi) * state
+            if self.spin_penalty:
+                image = image + self.spin_penalty * (self._spin @ (self._spin @ psi.ravel())).reshape(psi.shape)
         return image
 
 
-def replace_known(hamiltonian: DeflatedHamiltonian) -> SectorHamiltonian:
-    """Return the Hamiltonian without its penalty."""
-    return SectorHamiltonian(**{each.name: getattr(hamiltonian, each.name) for each in fields(SectorHamiltonian)})
+def spin_raising(sector: Sector) -> Any:
+    """Return S_+ = sum_p a+_(p alpha) a_(p beta), up to a sign, as a sparse matrix from a sector to the next one."""
+    import scipy.sparse as sparse
+
+    n, n_alpha, n_beta = sector.n_orbitals, sector.n_alpha, sector.n_beta
+    if n_beta == 0 or n_alpha == n:
+        return sparse.csr_array((1, sector.dimension))  # nothing to raise: a row of zeros
+    above = Sector(n_orbitals=n, n_alpha=n_alpha + 1, n_beta=n_beta - 1)
+    total = sparse.csr_array((above.dimension, sector.dimension))
+    for p in range(n):
+        parts = []
+        for spin, (strings, targets) in enumerate(
+            ((sector.alpha_strings, above.alpha_strings), (sector.beta_strings, above.beta_strings))
+        ):
+            source, target, sign = string_excitations(strings, (p,) * (spin == 0), (p,) * (spin == 1), targets)
+            parts.append(sparse.csr_array((sign, (target, source)), shape=(len(targets), len(strings))))
+        total = total + sparse.kron(parts[0], parts[1], format="csr")
+    return sparse.csr_array(total)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -130,12 +171,13 @@ def deflate_states(
     exact: bool = True,
     journal: Journal | None = None,
 ) -> Deflation:
-    """Find excited states by minimising F = <H> + penalty sum_k |<k|psi>|^2 over an ansatz for each, and prune these.
+    """Find excited states by minimising F over an ansatz for each, and prune these.
 
-    States of different irreps are orthogonal anyway, so that k runs over the lower states of the same irrep, the
-    pruned ground state among them. An expansion (`expand_states`) says which irreps come next and which determinant
-    each state mostly is; that is where its ansatz starts, at zero angles. Rotations that leave the irrep are left out;
-    then the curvature rule deletes parameters of F as long as the energy is within the limits.
+    F = <H> + penalty sum_k |<k|psi>|^2 + 0.25 hartree <(S^2 - S (S + 1))^2>. States of different irreps are orthogonal
+    anyway, so that k runs over the lower states of the same irrep, the pruned ground state among them. An expansion
+    (`expand_states`) says which irreps and spins S come next and which determinant each state mostly is; there its
+    ansatz starts, at zero angles. Rotations that leave the irrep are left out; then the curvature rule deletes
+    parameters of F as long as the energy is within the limits.
 
     Args:
         problem: Of electrons, in the orbitals of the ansatz (`Pruning.final_problem`).
@@ -157,8 +199,10 @@ def deflate_states(
     Raises:
         InputError: `states`, `kind` or `penalty` cannot be used.
 
-    Source: O. Higgott, D. Wang, S. Brierley, Variational quantum computation of excited states, arXiv 1805.08138. The
-        start from an expansion and the pruning are ours.
+    Source: O. Higgott, D. Wang, S. Brierley, Variational quantum computation of excited states, arXiv 1805.08138; the
+        penalty on other spins: I. G. Ryabinkin, S. N. Genin, A. F. Izmaylov, Constrained variational quantum
+        eigensolver: quantum computer search engine in the Fock space, arXiv 1806.00461. The start from an expansion and
+        the pruning are ours.
 
     """
     if kind not in DEFLATION_ANSATZE:
@@ -227,7 +271,13 @@ class _Search:
         irrep = excitation_irrep(electrons.irreps, occupied)
         known = tuple(each.vector for each in found if each.irrep == irrep)
         bare = {each.name: getattr(self.hamiltonian, each.name) for each in fields(SectorHamiltonian)}
-        lifted = DeflatedHamiltonian(**bare, known=known, penalty=self.penalty) if known else self.hamiltonian
+        lifted = DeflatedHamiltonian(
+            **bare,
+            known=known,
+            penalty=self.penalty,
+            spin_squared=(target.multiplicity**2 - 1) / 4,
+            spin_penalty=SPIN_PENALTY,
+        )
         lifted.matrix  # noqa: B018 - built once for all objectives
 
         def bind(ansatz: Ansatz) -> EnergyObjective:
@@ -269,10 +319,13 @@ class _Search:
             f"{name}: {full.n_parameters} parameters {full_energy:.8f} hartree, pruned to {pruned.n_parameters} "
             f"{state.energy:.8f}"
         )
-        return circuit, replace(state, details=details), self._notes(name, target, state, overlap)
+        missed = self.limits.parameters is None and len(chosen.kept) == full.n_parameters
+        return circuit, replace(state, details=details), self._notes(name, target, state, overlap, missed)
 
-    def _notes(self, name: str, target: ElectronicState, state: FoundState, overlap: float) -> list[str]:
+    def _notes(self, name: str, target: ElectronicState, state: FoundState, overlap: float, missed: bool) -> list[str]:
         notes = []
+        if missed:
+            notes.append(f"{name}: nothing can be pruned within {1e3 * self.limits.tolerance:.2f} mHa")
         if overlap > OVERLAPPING:
             notes.append(
                 f"{name} has a squared overlap of {overlap:.1e} with a lower one: raise excited.penalty, "

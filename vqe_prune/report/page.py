@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from vqe_prune.report.device_table import device_header, device_lines, device_rows, device_title
+from vqe_prune.report.excited_table import format_excited
+from vqe_prune.report.geometry_table import format_nuclei
 from vqe_prune.report.optimization import (
     optimization_header,
     optimization_picture,
@@ -214,6 +216,10 @@ def _properties(record: Record) -> str:
     table = _table(["state", "dipole / debye", "x y z"], rows) if rows else ""
     note = "<p>Dipole moments are about the origin of the geometry, on which those of ions depend.</p>"
     text = f"<p>Natural occupations of the final state: {escape(occupations)}</p>" if occupations else ""
+    last = record.stages[-1]
+    further = [format_excited(last["excited"])] if "excited" in last else []
+    further += [format_nuclei(last["nuclei"])] if "nuclei" in last else []
+    text += "".join(f"<pre>{escape(each)}</pre>" for each in further)
     return f"<h2>Properties</h2>{table}{note if rows else ''}{text}"
 
 
