@@ -134,6 +134,8 @@ def test_a_study_tells_the_forces(tmp_path, capsys) -> None:
     assert f"{step['gradient_norm']:.2e} hartree/bohr" in out and "dE/dR" in summary(record)
     assert main(["molecule=H2", "nuclei=optimize"]) == 2 and "did you mean optimise" in capsys.readouterr().err
     assert main(["model=tfim", "nuclei=gradient"]) == 2
+    assert main(["molecule=H2", "molecule.spin=2", "nuclei=gradient"]) == 2
+    assert "add pruner.orbitals=optimise" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("nuclei", [[], {"steps": [{}]}, {"steps": [{"energy": 1.0, "gradient_norm": 1.0}]}])

@@ -34,6 +34,11 @@ def check_excited(settings: Settings, given: set[str], on_qubits: bool) -> None:
         raise InputError(f"unknown nuclei={settings.nuclei}{near_misses(settings.nuclei, NUCLEI)}")
     if "nuclei" in given and on_qubits:
         raise InputError(f"nuclei={settings.nuclei} is for molecules with an ansatz of excitations; leave it out")
+    if settings.nuclei in NUCLEI[1:] and settings.molecule.spin and settings.pruner.orbitals != "optimise":
+        raise InputError(
+            f"nuclei={settings.nuclei} of an open shell needs orbitals that are all optimised; "
+            f"add pruner.orbitals=optimise"
+        )
     own = sorted(key for key in given if key.startswith("excited."))
     if own and on_qubits:
         raise InputError(f"{own[0]} has no effect on an ansatz of qubits; it is for molecules and excitations")
