@@ -221,3 +221,11 @@ def test_excitations_outside_the_orbitals_are_refused() -> None:
 def test_impossible_excitations_are_refused(created: tuple[int, ...], annihilated: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="must"):
         Excitation(created, annihilated)
+
+
+def test_a_determinant_that_no_integral_reaches_counts_too() -> None:
+    one_body = np.diag([-1.0, 0.0, 0.0])
+    problem = problem_from_integrals(one_body, np.zeros((3,) * 4), (1, 1), exact=False)
+    psi = np.random.default_rng(4).normal(size=(3, 3))  # only rows and columns of orbital 0 have an energy
+    expected = one_body @ psi + psi @ one_body
+    np.testing.assert_allclose(sector_hamiltonian(problem).apply(psi), expected, atol=1e-14)
