@@ -10,7 +10,8 @@ import vqe_prune
 PACKAGE = Path(vqe_prune.__file__).parent
 ORDER = [
     "errors", "units", "run_folder", "settings", "lie_settings", "device_settings", "excitation_settings",
-    "excited_settings", "molecule_input", "dipole", "electrons", "chemistry",
+    "molecule_settings", "excited_settings", "molecule_input", "basis_sets", "active_space", "correlation",
+    "natural_orbitals", "dipole", "electrons", "fcidump", "chemistry",
     "engine.pauli_kernels", "paulis", "lattice", "models", "automorphism", "symmetry", "problem", "alignment",
     "ansatz.rotation", "ansatz.ucc", "ansatz.fabric", "ansatz.amplitudes", "ansatz.order", "starts",
     "ansatz.layered", "ansatz.imported",

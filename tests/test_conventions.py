@@ -1,6 +1,7 @@
 """One test for each line of docs/conventions.md."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import cirq
@@ -18,13 +19,14 @@ from vqe_prune.config import parse_settings
 from vqe_prune.engine.determinants import Sector, interleaving_signs, occupation_strings
 from vqe_prune.engine.sector import SectorEngine
 from vqe_prune.engine.statevector import StatevectorEngine
+from vqe_prune.fcidump import fcidump_text
 from vqe_prune.lattice import chain
 from vqe_prune.models import heisenberg
 from vqe_prune.molecule_input import read_geometry
 from vqe_prune.objective import sector_hamiltonian
 from vqe_prune.orbitals import in_orbitals
 from vqe_prune.paulis import QubitHamiltonian, product_state
-from vqe_prune.problem import molecular_problem, qubit_hamiltonian
+from vqe_prune.problem import molecular_problem, problem_from_fcidump, qubit_hamiltonian
 from vqe_prune.qubit_problem import model_problem
 
 
@@ -166,6 +168,17 @@ def test_17_orbitals_are_columns() -> None:
     orbitals[:, 0] *= -1.0
     one_body = in_orbitals(problem, orbitals).electrons.one_body
     assert one_body[0, 2] == pytest.approx(-problem.electrons.one_body[1, 2])
+
+
+def test_18_listed_orbitals_count_from_1(tmp_path) -> None:
+    water = Molecule(name="H2O", atoms=GEOMETRIES["H2O"])
+    whole = solve_mean_field(water).electrons
+    problem = molecular_problem(replace(water, active_orbitals=(5, 6)), exact=False)  # the last filled, the first empty
+    np.testing.assert_allclose(problem.electrons.two_body, whole.two_body[4:6, 4:6, 4:6, 4:6], atol=1e-9)
+    path = tmp_path / "H2O.fcidump"
+    path.write_text(fcidump_text(whole))
+    read = problem_from_fcidump(path, active_orbitals=(5, 6), exact=False)
+    np.testing.assert_allclose(read.electrons.one_body, problem.electrons.one_body, atol=1e-9)
 
 
 def test_every_line_has_its_test() -> None:

@@ -25,6 +25,7 @@ FILES = {
     "circuit.json",
     "circuit.qasm",
     "density_matrices.npz",
+    "hamiltonian.fcidump",
     "record.json",
     "report.html",
     "trace.jsonl",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from vqe_prune.engine.statevector import StatevectorEngine
     from vqe_prune.errors import ConvergenceError, InputError
     from vqe_prune.geometry import GeometryOptimisation, optimise_geometry
+    from vqe_prune.fcidump import fcidump_text
     from vqe_prune.hardware import DeviceRunner, open_processor
     from vqe_prune.lattice import Lattice, build_lattice, chain, lattice_from_bonds, lattice_from_graph, ring
     from vqe_prune.measure import Measurement, measure_energy, sampler_runner
@@ -115,6 +116,7 @@ _HOMES = {
     "density_matrices": "observables",
     "encode": "encoding",
     "expand_states": "subspace",
+    "fcidump_text": "fcidump",
     "fermi_hubbard": "models",
     "fermionic_pool": "adapt",
     "grow": "adapt",

@@ -12,6 +12,7 @@ from vqe_prune.errors import ConvergenceError, InputError, PendingError
 from vqe_prune.excitation_settings import ORDERS, STARTS
 from vqe_prune.lie_settings import CALIBRATIONS, DISTANCES, ENSEMBLES
 from vqe_prune.molecule_input import molecule_names
+from vqe_prune.molecule_settings import ORBITALS
 
 USAGE = """\
 Usage: python -m vqe_prune [setting=value ...]
@@ -21,12 +22,17 @@ Prepares a ground state, prunes the ansatz and checks the result; the same comma
 collect finishes a study whose jobs were sent to Google's service, from its folder; it sends and waits for nothing.
 
   molecule=NAME           {molecules}
-  molecule=FILE           a .yaml file of these fields, or an .xyz geometry
+  molecule=FILE           a .yaml file of these fields, an .xyz geometry, or an FCIDUMP with integrals
   molecule.bond_length=   angstrom; also molecule.angle= (degrees), molecule.dihedral=
-  molecule.basis=         a basis set of PySCF (sto-3g)
+  molecule.basis=         a basis set of PySCF (sto-3g), or one for each element: {{Li: cc-pvdz, H: sto-3g}}
+  molecule.ecp=           an effective core potential of PySCF (lanl2dz), or one for each element
   molecule.charge=        total charge (0)
-  molecule.spin=          alpha minus beta electrons (0)
-  molecule.active_space=  [electrons,orbitals] around the Fermi level
+  molecule.spin=          alpha minus beta electrons (0; of an FCIDUMP its MS2)
+  molecule.orbitals=      {orbitals}: canonical orbitals of RHF or ROHF, natural ones of UHF or of MP2 (hf)
+  molecule.active_space=  [electrons,orbitals] around the Fermi level, or auto: by natural occupation, in orbitals
+                          of MP2 unless molecule.orbitals=uno
+  molecule.occupation_threshold=  of auto: how far an occupation must be from 0 and from 2 (0.02)
+  molecule.active_orbitals=       [2,3,6]: active orbitals counted from 1, filled ones first, as in the FCIDUMP
   molecule.frozen_core=   true leaves the core orbitals doubly occupied (false)
   model=NAME              {models}; instead of a molecule
   model=FILE              a text file with a Pauli sum: -1.0 Z0 Z1, a term a line, or as OpenFermion prints it
@@ -108,6 +114,7 @@ Examples:
   python -m vqe_prune molecule=LiH
   python -m vqe_prune molecule=H2O pruner.tolerance=5e-4
   python -m vqe_prune molecule=LiH molecule.bond_length=2.4 pruner.parameters=4
+  python -m vqe_prune molecule=N2 molecule.bond_length=1.8 molecule.active_space=auto molecule.orbitals=uno
   python -m vqe_prune molecule=LiH pruner.orbitals=optimise device=willow_pink
   python -m vqe_prune model=tfim model.n=6 ansatz=hardware_efficient ansatz.layers=12 pruner=eqntk
 
@@ -201,6 +208,7 @@ def _choices() -> dict[str, str]:
         "ensembles": ENSEMBLES,
         "distances": DISTANCES,
         "calibrations": CALIBRATIONS,
+        "orbitals": ORBITALS,
     }
     lines = ", ".join(config.ENCODINGS[:5]) + ",\n" + " " * 26 + ", ".join(config.ENCODINGS[5:])
     joined = {key: ", ".join(values) for key, values in names.items()}

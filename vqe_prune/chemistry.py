@@ -1,11 +1,8 @@
-"""Molecules to integrals: geometry, mean field, active space, orbital irreps and reference energies, all by PySCF."""
+"""Molecules to integrals: geometry, mean field, active space, orbital irreps and exact energies, all by PySCF."""
 
 from __future__ import annotations
 
-import difflib
 import math
-import re
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +10,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vqe_prune import basis_sets
+from vqe_prune.active_space import (
+    ActiveSpace,
+    Shells,
+    space_by_count,
+    space_by_list,
+    space_by_occupation,
+    space_without_core,
+)
+from vqe_prune.correlation import SINGULAR_DIIS
 from vqe_prune.dipole import Dipole
 from vqe_prune.electrons import Electrons, irrep_product
-from vqe_prune.errors import ConvergenceError, InputError
+from vqe_prune.errors import ConvergenceError, InputError, near_misses
+from vqe_prune.molecule_settings import AUTO, ORBITALS, USUAL_THRESHOLD, basis_text
+from vqe_prune.natural_orbitals import natural_orbitals
 
 CLOSEST_ATOMS = 0.1
 """Atoms nearer than this (angstrom) are taken for a mistake: no bond is shorter than 0.7."""
@@ -29,12 +38,11 @@ SCF_CYCLES = 100
 STATE_COPIES = 30
 """States held at once at the peak: PySCF's Davidson space (12 vectors and their images) and the engine's few."""
 
+SMALLER = "a smaller molecule.basis, molecule.active_space or molecule.frozen_core=true"
+"""What makes the sector of a molecule smaller."""
+
 INTEGRAL_COPIES = 4
 """Copies of the two-electron integrals held at once while they are transformed."""
-
-SINGULAR_DIIS = (np.linalg.LinAlgError, AttributeError)
-"""Raised by PySCF where its DIIS meets a singular matrix, stretched HF for one: it looks for NumPy's error where NumPy
-2 no longer has it, in `numpy.linalg.linalg`."""
 
 Atom = tuple[str, tuple[float, float, float]]
 
@@ -46,11 +54,17 @@ class Molecule:
     Attributes:
         name: Name for printing and for the output folder.
         atoms: Element symbol and position (x, y, z) in angstrom of each atom.
-        basis: A basis set that PySCF knows.
+        basis: A basis set that PySCF knows, or one for each element.
         charge: Total charge in elementary charges.
         spin: Number of alpha minus number of beta electrons, 2 S of the reference.
-        active_space: Numbers of electrons and of orbitals kept around the Fermi level, or None for all.
+        active_space: Numbers of electrons and of orbitals kept around the Fermi level, ``auto`` for the natural
+            orbitals whose occupation is neither near 2 nor near 0, or None for all.
         frozen_core: Leave the chemical core orbitals doubly occupied.
+        ecp: An effective core potential of PySCF for all elements that it covers, one for each element, or None.
+        orbitals: ``hf``, ``uno`` or ``mp2_natural``: canonical, or natural orbitals of UHF or of MP2.
+        active_orbitals: The orbitals that are kept, counted from 1 through doubly occupied, singly occupied and empty
+            ones, each by energy or natural occupation; None where `active_space` says which.
+        occupation_threshold: With ``auto``, how far (electrons) an occupation must be from 0 and from 2.
 
     Raises:
         InputError: A field is not physical.
@@ -59,38 +73,50 @@ class Molecule:
 
     name: str
     atoms: tuple[Atom, ...]
-    basis: str = "sto-3g"
+    basis: basis_sets.Names = "sto-3g"
     charge: int = 0
     spin: int = 0
-    active_space: tuple[int, int] | None = None
+    active_space: tuple[int, int] | str | None = None
     frozen_core: bool = False
+    ecp: basis_sets.Names | None = None
+    orbitals: str = "hf"
+    active_orbitals: tuple[int, ...] | None = None
+    occupation_threshold: float = USUAL_THRESHOLD
 
     def __post_init__(self) -> None:
-        from pyscf.data.elements import ELEMENTS
-
         if not self.atoms:
             raise InputError(f"molecule {self.name}: no atoms are given")
+        basis_sets.check_elements([symbol for symbol, _ in self.atoms], f"molecule {self.name}")
         for symbol, position in self.atoms:
-            if symbol not in ELEMENTS[1:]:
-                close = difflib.get_close_matches(symbol.capitalize(), ELEMENTS[1:], n=3, cutoff=0.5)
-                hint = f"; did you mean {', '.join(close)}?" if close else ""
-                raise InputError(f"molecule {self.name}: unknown element {symbol!r}{hint}")
             if not all(abs(x) <= FARTHEST_ATOM for x in position):  # false for NaN too
                 raise InputError(
                     f"molecule {self.name}: the position {position} of {symbol} is not a length in angstrom up to "
                     f"{FARTHEST_ATOM:g}"
                 )
         self._check_distances()
-        self._check_electrons(ELEMENTS)
-        if self.active_space is not None and self.frozen_core:
-            raise InputError("molecule.frozen_core has no effect beside molecule.active_space; leave one of them out")
+        self._check_electrons()
+        if self.frozen_core and (self.active_space is not None or self.active_orbitals is not None):
+            key = "active_space" if self.active_space is not None else "active_orbitals"
+            raise InputError(f"molecule.frozen_core has no effect beside molecule.{key}; leave one of them out")
+        if self.active_space is not None and self.active_orbitals is not None:
+            raise InputError("molecule.active_space has no effect beside molecule.active_orbitals; leave one out")
+        if self.orbitals not in ORBITALS:
+            raise InputError(f"unknown molecule.orbitals={self.orbitals}{near_misses(self.orbitals, ORBITALS)}")
+        if self.active_space == AUTO and self.orbitals == "hf":
+            raise InputError("molecule.active_space=auto needs natural orbitals: molecule.orbitals=mp2_natural or uno")
 
     @property
     def n_electrons(self) -> int:
-        """Number of electrons, core included."""
-        from pyscf.data.elements import ELEMENTS
+        """Number of electrons, those of the core included, those of effective core potentials not."""
+        from pyscf.data.elements import charge
 
-        return sum(ELEMENTS.index(symbol) for symbol, _ in self.atoms) - self.charge
+        replaced = basis_sets.core_electrons(basis_sets.ecp_by_element(self.ecp, self.elements))
+        return sum(int(charge(symbol)) - replaced.get(symbol, 0) for symbol, _ in self.atoms) - self.charge
+
+    @property
+    def elements(self) -> list[str]:
+        """The elements, each once."""
+        return list(dict.fromkeys(symbol for symbol, _ in self.atoms))
 
     def _check_distances(self) -> None:
         positions = np.array([position for _, position in self.atoms])
@@ -102,7 +128,7 @@ class Molecule:
                     f"{distances.min():.3g} angstrom apart (closest allowed: {CLOSEST_ATOMS})"
                 )
 
-    def _check_electrons(self, elements: list[str]) -> None:
+    def _check_electrons(self) -> None:
         n = self.n_electrons
         if n < 1:
             raise InputError(f"molecule {self.name}: charge {self.charge} leaves {n} electrons")
@@ -120,64 +146,113 @@ class MeanField:
 
     Attributes:
         electrons: The active electrons.
-        energy: SCF energy in hartree; the reference determinant of `electrons` has it too.
+        energy: SCF energy in hartree; the reference determinant of `electrons` has it too, but in natural orbitals.
         scf: PySCF's mean-field object.
-        removed: Orbitals of `scf` outside the active space, for its `frozen` arguments.
+        notes: Which orbitals were taken, in words.
 
     """
 
     electrons: Electrons
     energy: float
     scf: Any
-    removed: list[int]
+    notes: tuple[str, ...] = ()
 
 
 def solve_mean_field(molecule: Molecule, memory_gib: float | None = None) -> MeanField:
     """Run RHF (closed shell) or ROHF (open shell) with point-group symmetry and cut out the active space.
 
     Args:
-        molecule: Geometry, basis, charge, spin and active space.
+        molecule: Geometry, basis, charge, spin, kind of orbitals and active space.
         memory_gib: Refuse sectors that need more than this, default what is free.
 
     Returns:
-        Electrons in molecular orbitals: doubly occupied, singly occupied, empty, each by orbital energy.
+        Electrons in molecular orbitals: doubly occupied, singly occupied, empty, each by orbital energy; natural
+        orbitals by occupation.
 
     Raises:
-        InputError: The basis or the active space does not fit the molecule.
+        InputError: The basis, the orbitals or the active space do not fit the molecule.
         ConvergenceError: SCF does not converge, by DIIS or at second order.
 
     """
-    from pyscf import ao2mo, mcscf
-
     mol = _build(molecule)
-    n_core, n_active, n_alpha, n_beta = _active_space(molecule, mol, int(mol.nao))
-    check_memory(n_active, n_alpha, n_beta, memory_gib)
+    space = None
+    if molecule.active_space != AUTO:  # what does not fit is said before SCF
+        space = _active_space(molecule, mol)
+        check_memory(len(space.active), space.n_alpha, space.n_beta, memory_gib)
     method, energy = _converge(molecule, mol)
     order = np.lexsort((np.round(method.mo_energy, 9), -np.round(method.mo_occ)))
-    active = order[n_core : n_core + n_active]
-    orbitals = method.mo_coeff[:, order]
-    cas = mcscf.CASCI(method, n_active, (n_alpha, n_beta), ncore=n_core)
-    one_body, constant = cas.get_h1eff(orbitals)
-    two_body = ao2mo.restore(1, np.asarray(cas.get_h2eff(orbitals)), n_active)
-    symmetric = bool(mol.symmetry)
-    irreps = np.asarray(method.get_orbsym(method.mo_coeff))[active] % 10 if symmetric else np.zeros(n_active)
-    electrons = Electrons(
-        one_body=one_body,
-        two_body=two_body,
-        constant=float(constant),
-        n_alpha=n_alpha,
-        n_beta=n_beta,
-        irreps=irreps.astype(np.int64),
-        group=str(mol.groupname) if symmetric else "C1",
-        dipole=_dipole(mol, orbitals[:, :n_core], orbitals[:, n_core : n_core + n_active]),
-    )
-    if abs(electrons.reference_energy - energy) > 1e-7:  # hartree; a wrong core or orbital order costs 1e-2 and more
-        raise ConvergenceError(
+    orbitals, notes = method.mo_coeff[:, order], []
+    labels = np.zeros(len(order), dtype=np.int64)
+    if mol.symmetry:
+        labels = np.array(method.get_orbsym(method.mo_coeff), dtype=np.int64)[order]
+    if molecule.orbitals != "hf":
+        n_frozen = len(space.core) if space is not None and molecule.frozen_core else 0
+        natural = natural_orbitals(method, order, labels, molecule.orbitals, n_frozen, molecule.name)
+        orbitals, labels = orbitals @ natural.turn, natural.irreps
+        if space is None:
+            space = space_by_occupation(_shells(molecule, mol), natural.occupations, molecule.occupation_threshold)
+            check_memory(len(space.active), space.n_alpha, space.n_beta, memory_gib)
+        notes.append(_space_note(molecule, space, natural.occupations))
+    elif molecule.active_orbitals is not None and space is not None:
+        notes.append(_space_note(molecule, space, method.mo_occ[order]))
+    assert space is not None
+    electrons = _electrons_in(method, orbitals, space, labels)
+    if molecule.orbitals == "hf" and abs(electrons.reference_energy - energy) > 1e-7:
+        raise ConvergenceError(  # hartree; a wrong core or orbital order costs 1e-2 and more
             f"the active-space Hamiltonian of {molecule.name} has the reference energy "
             f"{electrons.reference_energy:.8f} but SCF gave {energy:.8f}; please report this with the input"
         )
-    removed = sorted(set(range(len(order))) - set(active.tolist()))
-    return MeanField(electrons=electrons, energy=float(energy), scf=method, removed=removed)
+    return MeanField(electrons=electrons, energy=float(energy), scf=method, notes=tuple(notes))
+
+
+def _space_note(molecule: Molecule, space: ActiveSpace, occupations: NDArray[np.float64]) -> str:
+    """Which orbitals are active, and their occupations."""
+    kinds = {"hf": "orbitals", "uno": "natural orbitals of UHF", "mp2_natural": "natural orbitals of MP2"}
+    threshold = molecule.occupation_threshold
+    why = f", occupied by {threshold:g} to {2 - threshold:g}" if molecule.active_space == AUTO else ""
+    shown = " ".join(
+        f"{occupations[p]:.4f}" if molecule.orbitals != "hf" else f"{occupations[p]:.0f}" for p in space.active
+    )
+    kind = f"{kinds[molecule.orbitals]}{why}"
+    return (
+        f"Active space: {space.n_alpha + space.n_beta} electrons in {len(space.active)} {kind}: "
+        f"numbers {_ranges(space.active)} of {len(occupations)}, occupations {shown}"
+    )
+
+
+def _ranges(positions: tuple[int, ...]) -> str:
+    """Positions from 0 as numbers from 1, neighbours joined."""
+    runs: list[list[int]] = []
+    for p in positions:
+        if runs and runs[-1][1] == p:
+            runs[-1][1] = p + 1
+        else:
+            runs.append([p + 1, p + 1])
+    return ", ".join(f"{low}-{high}" if high > low else f"{low}" for low, high in runs)
+
+
+def _electrons_in(
+    method: Any, orbitals: NDArray[np.float64], space: ActiveSpace, labels: NDArray[np.int64]
+) -> Electrons:
+    """Integrals of the active orbitals, with the core's field and energy."""
+    from pyscf import ao2mo, mcscf
+
+    mol, core, active = method.mol, list(space.core), list(space.active)
+    n_active, symmetric = len(active), bool(mol.symmetry)
+    cas = mcscf.CASCI(method, n_active, (space.n_alpha, space.n_beta), ncore=len(core))
+    sorted_orbitals = orbitals[:, core + active]
+    one_body, constant = cas.get_h1eff(sorted_orbitals)
+    two_body = ao2mo.restore(1, np.asarray(cas.get_h2eff(sorted_orbitals)), n_active)
+    return Electrons(
+        one_body=one_body,
+        two_body=two_body,
+        constant=float(constant),
+        n_alpha=space.n_alpha,
+        n_beta=space.n_beta,
+        irreps=labels[active] % 10,  # of linear molecules, E2 and above, as in the Abelian subgroup
+        group=str(mol.groupname) if symmetric else "C1",
+        dipole=_dipole(mol, orbitals[:, core], orbitals[:, active]),
+    )
 
 
 def _dipole(mol: Any, core: Any, active: Any) -> Dipole:
@@ -211,7 +286,9 @@ def _converge(molecule: Molecule, mol: Any) -> tuple[Any, float]:
     return method, float(energy)
 
 
-def check_memory(n_orbitals: int, n_alpha: int, n_beta: int, memory_gib: float | None = None) -> None:
+def check_memory(
+    n_orbitals: int, n_alpha: int, n_beta: int, memory_gib: float | None = None, remedy: str = SMALLER
+) -> None:
     """Raise InputError where a sector's states would not fit into memory, before any is allocated.
 
     Args:
@@ -219,6 +296,7 @@ def check_memory(n_orbitals: int, n_alpha: int, n_beta: int, memory_gib: float |
         n_alpha: Number of alpha electrons.
         n_beta: Number of beta electrons.
         memory_gib: Memory to stay within, default what is free now.
+        remedy: What to choose instead.
 
     """
     dimension = math.comb(n_orbitals, n_alpha) * math.comb(n_orbitals, n_beta)
@@ -227,8 +305,7 @@ def check_memory(n_orbitals: int, n_alpha: int, n_beta: int, memory_gib: float |
     if needed > available:
         raise InputError(
             f"the sector of {n_alpha} alpha and {n_beta} beta electrons in {n_orbitals} orbitals has {dimension:.3g} "
-            f"determinants and would take {needed:.3g} GiB ({available:.3g} GiB are free); choose a smaller "
-            f"molecule.basis, molecule.active_space or molecule.frozen_core=true"
+            f"determinants and would take {needed:.3g} GiB ({available:.3g} GiB are free); choose {remedy}"
         )
 
 
@@ -243,101 +320,63 @@ def free_memory_gib() -> float:
 
 
 def _build(molecule: Molecule) -> Any:
-    """PySCF's molecule; symbols and basis are checked first because PySCF opens files and evaluates text."""
+    """PySCF's molecule; symbols, basis and potential are checked first: PySCF opens files and evaluates text."""
     from pyscf import gto
-    from pyscf.gto.basis import ALIAS
-    from pyscf.lib.exceptions import BasisNotFoundError
 
-    basis = re.sub(r"[-_ ]", "", molecule.basis.lower())
-    known = {re.sub(r"[-_ ]", "", name.lower()): name for name in ALIAS}
-    if basis not in known:
-        close = difflib.get_close_matches(basis, known, n=3, cutoff=0.6)
-        hint = (
-            f"; did you mean {', '.join(known[name] for name in close)}?" if close else "; try sto-3g, 6-31g, cc-pvdz"
-        )
-        raise InputError(f"molecule.basis={molecule.basis}: PySCF has no such basis set{hint}")
+    ecp = basis_sets.ecp_by_element(molecule.ecp, molecule.elements)
+    basis = basis_sets.basis_by_element(molecule.basis, molecule.elements)
+    basis_sets.check_pairing(basis, ecp)
     settings = {
         "atom": [(symbol, position) for symbol, position in molecule.atoms],
         "basis": basis,
+        "ecp": ecp,
         "charge": molecule.charge,
         "spin": molecule.spin,
         "verbose": 0,
     }
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # PySCF suggests another package for an unknown basis
-            mol = gto.M(symmetry=True, **settings)
+        mol = gto.M(symmetry=True, **settings)
         if mol.groupname == "SO3":  # atoms: irreps of the full rotation group do not multiply by exclusive or
             mol = gto.M(symmetry="D2h", **settings)
-    except BasisNotFoundError as error:
-        elements = ", ".join(sorted({symbol for symbol, _ in molecule.atoms}))
-        raise InputError(
-            f"molecule.basis={molecule.basis} does not cover {elements}: try sto-3g or def2-svp"
-        ) from error
     except RuntimeError as error:
         raise InputError(f"molecule {molecule.name}: {str(error).splitlines()[0]}") from error
+    if mol.nelectron != molecule.n_electrons or 2 * mol.nao < mol.nelectron + molecule.spin:
+        raise InputError(
+            f"molecule {molecule.name}: {mol.nelectron} electrons do not fit {mol.nao} functions of "
+            f"molecule.basis={basis_text(molecule.basis)}; is it made for an effective core potential?"
+        )
     return mol
 
 
-def _active_space(molecule: Molecule, mol: Any, n_orbitals: int) -> tuple[int, int, int, int]:
-    """Numbers of core and active orbitals, and of active alpha and beta electrons."""
-    n_electrons, spin = mol.nelectron, molecule.spin
-    if molecule.active_space is None:
-        n_core = _core_orbitals(mol) if molecule.frozen_core else 0
-        if molecule.frozen_core and not n_core:
-            raise InputError(f"molecule.frozen_core=true has no effect: {molecule.name} has no core orbitals")
-        n_core = min(n_core, (n_electrons - spin) // 2)
-        n_active_electrons, n_active = n_electrons - 2 * n_core, n_orbitals - n_core
-    else:
-        n_active_electrons, n_active = molecule.active_space
-        where = f"molecule.active_space=[{n_active_electrons},{n_active}]"
-        if n_active_electrons > n_electrons or n_active > n_orbitals:
-            raise InputError(
-                f"{where} is larger than {molecule.name}, which has {n_electrons} electrons in {n_orbitals} orbitals"
-            )
-        if (n_electrons - n_active_electrons) % 2 or n_active_electrons < max(spin, 1):
-            raise InputError(f"{where} must leave pairs of the {n_electrons} electrons (spin {spin}) in the core")
-        n_core = (n_electrons - n_active_electrons) // 2
-        if n_core + n_active > n_orbitals or (n_active_electrons + spin) // 2 > n_active:
-            raise InputError(
-                f"{where} does not fit: {n_core} core orbitals leave {n_orbitals - n_core} of {n_orbitals} orbitals, "
-                f"and {n_active} orbitals hold at most {2 * n_active - spin} electrons of spin {spin}"
-            )
-    return n_core, n_active, (n_active_electrons + spin) // 2, (n_active_electrons - spin) // 2
+def _shells(molecule: Molecule, mol: Any) -> Shells:
+    return Shells(name=molecule.name, n_electrons=mol.nelectron, spin=molecule.spin, n_orbitals=int(mol.nao))
+
+
+def _active_space(molecule: Molecule, mol: Any) -> ActiveSpace:
+    """The active space where it does not depend on the orbitals themselves."""
+    shells = _shells(molecule, mol)
+    if molecule.active_orbitals is not None:
+        return space_by_list(shells, molecule.active_orbitals, range(shells.n_orbitals))
+    if isinstance(molecule.active_space, tuple):
+        return space_by_count(shells, *molecule.active_space)
+    n_core = _core_orbitals(mol) if molecule.frozen_core else 0
+    if molecule.frozen_core and not n_core:
+        raise InputError(f"molecule.frozen_core=true has no effect: {molecule.name} has no core orbitals")
+    return space_without_core(shells, n_core)
 
 
 def _core_orbitals(mol: Any) -> int:
-    """Number of orbitals of the noble-gas cores; PySCF's own count leaves 1s of Li, Be and 2s 2p of Na, Mg out."""
-    from pyscf.data.elements import chemcore_atm
+    """Number of orbitals of the noble-gas cores that no effective core potential takes the place of.
 
-    charges = [mol.atom_charge(k) for k in range(mol.natm)]
-    return sum(max(chemcore_atm[z], (z > 2) + 4 * (z > 10)) for z in charges)
-
-
-def correlated_energies(mean_field: MeanField) -> dict[str, float | None]:
-    """Return MP2 and CCSD energies (hartree) in the active space, None where the method does not apply.
-
-    MP2 is left out for open shells: ROHF orbitals are not canonical, and PySCF's formula would be wrong.
+    PySCF's own count leaves 1s of Li, Be and 2s 2p of Na, Mg out.
     """
-    from pyscf import cc, mp
+    from pyscf.data.elements import charge, chemcore_atm
 
-    electrons = mean_field.electrons
-    if electrons.n_beta == 0 or electrons.n_alpha == electrons.n_orbitals:
-        return {"mp2": None, "ccsd": None}  # no electron pair or no empty orbital: nothing to correlate
-    frozen = mean_field.removed or None
-    closed = electrons.n_alpha == electrons.n_beta
-    with np.errstate(divide="ignore", invalid="ignore"):  # degenerate occupied and empty orbitals: MP2 is infinite
-        mp2 = float(mp.MP2(mean_field.scf, frozen=frozen).run(verbose=0).e_tot) if closed else None
-    if mp2 is not None and not math.isfinite(mp2):
-        mp2 = None
-    coupled_cluster = cc.CCSD(mean_field.scf, frozen=frozen)
-    coupled_cluster.verbose = 0
-    coupled_cluster.conv_tol = 1e-9
-    try:
-        coupled_cluster.kernel()
-    except SINGULAR_DIIS:
-        return {"mp2": mp2, "ccsd": None}
-    return {"mp2": mp2, "ccsd": float(coupled_cluster.e_tot) if coupled_cluster.converged else None}
+    n_core = 0
+    for k in range(mol.natm):
+        z = int(charge(mol.atom_pure_symbol(k)))
+        n_core += max(max(chemcore_atm[z], (z > 2) + 4 * (z > 10)) - mol.atom_nelec_core(k) // 2, 0)
+    return n_core
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

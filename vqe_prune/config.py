@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from vqe_prune.excitation_settings import FABRICS, check_excitations, fill_excit
 from vqe_prune.excited_settings import check_excited
 from vqe_prune.lie_settings import check_lie
 from vqe_prune.molecule_input import molecule_names, molecule_source
+from vqe_prune.molecule_settings import check_molecule
 from vqe_prune.settings import NOT_IN_DIGEST, OF_ELECTRONS, MoleculeSettings, Settings, digest
 
 ANSATZE = (*OF_ELECTRONS, "hardware_efficient", "hva", "qaoa")
@@ -53,7 +55,7 @@ LAYERED = {"hardware_efficient": 12, "hva": 8, "qaoa": 8, **FABRICS}
 
 MOST_LAYERS = 5_000
 
-LARGEST_FILE = 2**24
+LARGEST_FILE = 2**28
 """Bytes of the largest file whose content is looked at here; readers refuse smaller ones."""
 
 GROUPS = {
@@ -77,9 +79,10 @@ def command_line(settings: Mapping[str, Any]) -> str:
     """
     if settings["model"]["name"] is None:
         name = settings["molecule"]["name"]
-        shipped = name in molecule_names()
+        file = settings["molecule"].get("fcidump")
+        shipped = name in molecule_names() and file is None
         molecule = molecule_source(name) if shipped else settings["molecule"]
-        words = ["python -m vqe_prune", f"molecule={name if shipped else 'FILE'}"]
+        words = ["python -m vqe_prune", f"molecule={name if shipped else file or 'FILE'}"]
         usual = Settings(molecule=MoleculeSettings(**molecule))
     else:
         words = ["python -m vqe_prune", f"model={settings['model']['name']}"]
@@ -89,6 +92,7 @@ def command_line(settings: Mapping[str, Any]) -> str:
         usual.model.name = settings["model"]["name"]
         usual.model.lattice = settings["model"]["lattice"]
     usual.ansatz.name = settings["ansatz"]["name"]
+    check_molecule(usual.molecule, set())
     _fill_defaults(usual)
     if settings["ansatz"]["name"] != _default_ansatz(usual):
         words.append(f"ansatz={settings['ansatz']['name']}")
@@ -99,7 +103,8 @@ def command_line(settings: Mapping[str, Any]) -> str:
         if field_name:
             value, default = value[field_name], default[field_name]
         if value != default and value is not None and key not in NOT_IN_DIGEST and key != "model.lattice":
-            words.append(f"{key}={str(value).replace(' ', '')}")
+            text = f"{key}={str(value).replace(' ', '')}"
+            words.append(text if not isinstance(value, dict) else shlex.quote(text.replace("'", "")))
     return " ".join(words)
 
 
@@ -206,8 +211,11 @@ def _parse_overrides(arguments: Sequence[str]) -> dict[str, Any]:
         key, _, text = argument.partition("=")
         if key not in known and key not in GROUPS:
             raise InputError(f"unknown setting {key!r}{near_misses(key, [*known, *GROUPS])}")
+        named = key in ("molecule.basis", "molecule.ecp") and not text.startswith("{")
         if key in ("molecule", "model", "model.reference") or text == "":
             value: Any = text
+        elif named:  # 6-31g(d,p) is no value in Hydra's grammar
+            value = text.strip("'\"")
         else:
             try:
                 override = OverridesParser.create().parse_override(argument)
@@ -236,6 +244,8 @@ def _plain(value: Any, key: str) -> Any:
     """Hydra's parsed value as plain Python; a single rule is a list of one that symmetry comes before later."""
     if isinstance(value, list):
         return [_plain(item, "") for item in value]
+    if isinstance(value, dict) and key in ("molecule.basis", "molecule.ecp"):
+        return {str(element): _plain(name, "") for element, name in value.items()}
     if isinstance(value, dict):
         raise InputError(f"{key}: a mapping is not a value here; set its entries one by one")
     if key == "pruner":
@@ -250,7 +260,7 @@ def _known_keys(schema: type, prefix: str = "") -> list[str]:
         default = entry.default_factory() if callable(entry.default_factory) else entry.default
         if is_dataclass(default):
             keys += _known_keys(type(default), f"{prefix}{entry.name}.")
-        elif entry.name != "file_contents":
+        elif entry.name not in ("file_contents", "fcidump"):
             keys.append(prefix + entry.name)
     return keys
 
@@ -270,7 +280,8 @@ def _hash_of(path: Path) -> str:
 def _files_of(settings: Settings) -> dict[str, str]:
     """Names of the files that settings name."""
     named = {"model": settings.model.name, "model.lattice": settings.model.lattice, "ansatz": settings.ansatz.name}
-    return {key: name for key, name in named.items() if name and Path(name).suffix}
+    files = {key: name for key, name in named.items() if name and Path(name).suffix}
+    return files | ({"molecule": settings.molecule.fcidump} if settings.molecule.fcidump else {})
 
 
 def _fill_defaults(settings: Settings) -> None:
@@ -299,6 +310,7 @@ def _fill_defaults(settings: Settings) -> None:
 def _check(settings: Settings, given: set[str]) -> None:
     """Raise InputError for values out of range and for settings without effect."""
     pruner = settings.pruner
+    check_molecule(settings.molecule, given)
     _check_model(settings, given)
     _check_ansatz(settings, given)
     rules = _check_rules(settings, given)
@@ -350,9 +362,6 @@ def _check(settings: Settings, given: set[str]) -> None:
         raise InputError("output_dir= is empty; give a folder, or leave it out")
     if settings.seed < 0:
         raise InputError(f"seed={settings.seed} must be 0 or more")
-    space = settings.molecule.active_space
-    if space is not None and (len(space) != 2 or min(space) < 1):
-        raise InputError(f"molecule.active_space={space} must be [electrons,orbitals], both at least 1")
 
 
 def _check_rules(settings: Settings, given: set[str]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,11 @@ from vqe_prune.errors import InputError
 
 FORBIDDEN = 1e-6
 """Integrals (hartree) that irreps forbid are below this; mislabelled orbitals show up in 1e-2, SCF noise in 1e-8."""
+
+SAME_ENERGY = 1e-8
+"""Determinants (hartree) closer than this count as equally low."""
+
+Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -139,3 +144,81 @@ def excitation_irrep(irreps: NDArray[np.int64], spin_orbitals: Sequence[int]) ->
 
     """
     return irrep_product(irreps[np.array(spin_orbitals, dtype=np.int64) // 2])
+
+
+def aufbau_order(one_body: NDArray[np.float64], two_body: NDArray[np.float64], n_alpha: int, n_beta: int) -> Indices:
+    """Return the orbitals with those first that the reference fills: the lowest ones of its own Fock operator.
+
+    The diagonal f_p = h_pp + sum_q n_q [(pp|qq) - (pq|qp)/2] depends on the occupations n, so that it is filled again
+    until nothing moves, from the orbitals as they stand and from those of lowest h_pp; of all determinants on the way
+    the one of lowest energy counts, of equally low ones the orbitals as they stand.
+
+    Args:
+        one_body: h_pq in hartree; shape (n, n).
+        two_body: (pq|rs) in hartree; shape (n, n, n, n).
+        n_alpha: Number of alpha electrons.
+        n_beta: Number of beta electrons, at most n_alpha.
+
+    Returns:
+        Doubly occupied, singly occupied and empty orbitals, each by f_p, degenerate ones as they stood; shape (n,).
+
+    """
+    n, levels = len(one_body), np.diag(one_body)
+    coulomb, exchange = np.einsum("iijj->ij", two_body), np.einsum("ijji->ij", two_body)
+
+    def fock(order: Indices) -> NDArray[np.float64]:
+        occupied = np.zeros(n)
+        occupied[order[:n_alpha]] += 1.0
+        occupied[order[:n_beta]] += 1.0
+        return np.round(levels + (coulomb - 0.5 * exchange) @ occupied, 6)
+
+    def energy(order: Indices) -> float:
+        spins = np.zeros((2, n))
+        spins[0, order[:n_alpha]], spins[1, order[:n_beta]] = 1.0, 1.0
+        total = spins.sum(axis=0)
+        return float(total @ levels + 0.5 * total @ coulomb @ total - 0.5 * sum(d @ exchange @ d for d in spins))
+
+    best = np.arange(n)
+    lowest = energy(best)
+    for order in (best, np.argsort(levels, kind="stable")):
+        seen: set[tuple[int, ...]] = set()
+        while tuple(order) not in seen:
+            seen.add(tuple(order))
+            if energy(order) < lowest - SAME_ENERGY:
+                best, lowest = order, energy(order)
+            order = np.argsort(fock(order), kind="stable")
+    found = fock(best)
+    parts = [np.sort(part) for part in np.split(best, [n_beta, n_alpha])]
+    return np.concatenate([part[np.argsort(found[part], kind="stable")] for part in parts])
+
+
+def electrons_in_space(
+    electrons: Electrons, core: Sequence[int], active: Sequence[int], n_alpha: int, n_beta: int
+) -> Electrons:
+    """Return some electrons in some of the orbitals, in the field of a doubly occupied core.
+
+    h'_pq = h_pq + sum_i [2 (pq|ii) - (pi|iq)], constant' = constant + sum_i 2 h_ii + sum_ij [2 (ii|jj) - (ij|ji)], with
+    i and j in the core.
+
+    Args:
+        electrons: All electrons in all orbitals.
+        core: Orbitals that stay doubly occupied.
+        active: Orbitals that are kept, those of the reference first.
+        n_alpha: Alpha electrons in them.
+        n_beta: Beta electrons in them.
+
+    """
+    h, g, i, p = electrons.one_body, electrons.two_body, list(core), list(active)
+    coulomb, exchange = np.einsum("iijj->ij", g)[np.ix_(i, i)], np.einsum("ijji->ij", g)[np.ix_(i, i)]
+    constant = electrons.constant + 2.0 * np.diag(h)[i].sum() + (2.0 * coulomb - exchange).sum()
+    field = 2.0 * np.einsum("pqii->pq", g[np.ix_(p, p, i, i)]) - np.einsum("piiq->pq", g[np.ix_(p, i, i, p)])
+    return replace(
+        electrons,
+        one_body=h[np.ix_(p, p)] + field,
+        two_body=g[np.ix_(p, p, p, p)],
+        constant=float(constant),
+        n_alpha=n_alpha,
+        n_beta=n_beta,
+        irreps=electrons.irreps[p],
+        dipole=None,
+    )

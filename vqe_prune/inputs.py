@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from vqe_prune import config
@@ -18,7 +19,8 @@ from vqe_prune.excitation_settings import USUAL_K, USUAL_ORDERS
 from vqe_prune.lattice import Lattice, build_lattice, read_lattice
 from vqe_prune.models import MODELS, SpinModel, read_pauli_sum
 from vqe_prune.molecule_input import read_geometry
-from vqe_prune.problem import Problem, molecular_problem
+from vqe_prune.molecule_settings import USUAL_THRESHOLD, basis_text
+from vqe_prune.problem import Problem, molecular_problem, problem_from_fcidump
 from vqe_prune.qubit_problem import (
     MOST_EXACT_QUBITS,
     QubitProblem,
@@ -49,9 +51,9 @@ def set_up(settings: Settings, say: Callable[[str], None]) -> tuple[Problem | Qu
     """
     problem: Problem | QubitProblem
     if settings.model.name is None:
-        molecule = read_molecule(settings.molecule)
-        say(f"{molecule.name} in {molecule.basis}: mean field, reference energies, exact energy ...")
-        problem = molecular_problem(molecule, exact=settings.exact and not settings.on_qubits)
+        problem = _of_molecule(settings.molecule, settings.exact and not settings.on_qubits, say)
+        for note in problem.notes:
+            say(note)
         if settings.on_qubits:
             return _molecule_on_qubits(settings, problem, say)
         return problem, _ansatz(settings, problem)
@@ -61,11 +63,32 @@ def set_up(settings: Settings, say: Callable[[str], None]) -> tuple[Problem | Qu
     return _model(settings, exact=settings.exact), ansatz
 
 
+def _of_molecule(chosen: MoleculeSettings, exact: bool, say: Callable[[str], None]) -> Problem:
+    if chosen.fcidump is None:
+        say(f"{_label(chosen)}: mean field, reference energies, exact energy ...")
+        return molecular_problem(read_molecule(chosen), exact=exact)
+    say(f"{_label(chosen)}: reference energies, exact energy ...")
+    space, listed = chosen.active_space, chosen.active_orbitals
+    problem = problem_from_fcidump(
+        chosen.fcidump,
+        spin=chosen.spin,
+        active_space=None if space is None else (space[0], space[1]),
+        active_orbitals=listed,
+        exact=exact,
+    )
+    return replace(problem, name=chosen.name)
+
+
+def _label(chosen: MoleculeSettings) -> str:
+    """A molecule and its basis in words."""
+    return chosen.name if chosen.fcidump is not None else f"{chosen.name} in {basis_text(chosen.basis)}"
+
+
 def _molecule_on_qubits(
     settings: Settings, problem: Problem, say: Callable[[str], None]
 ) -> tuple[QubitProblem, Ansatz]:
     """Put a molecule on qubits; its exact energy is then found there, in the sector of its electrons."""
-    name = f"{problem.name} in {settings.molecule.basis}"
+    name = _label(settings.molecule)
     _check_qubits(problem.n_qubits, name, "molecule.active_space")
     ansatz = _ansatz(settings, molecular_qubit_problem(problem, exact=False))
     if problem.n_qubits >= LONG_LANCZOS_QUBITS:
@@ -81,8 +104,12 @@ def read_molecule(chosen: MoleculeSettings) -> Molecule:
         basis=chosen.basis,
         charge=chosen.charge,
         spin=chosen.spin,
-        active_space=None if chosen.active_space is None else (chosen.active_space[0], chosen.active_space[1]),
+        active_space=tuple(chosen.active_space) if isinstance(chosen.active_space, list) else chosen.active_space,
         frozen_core=chosen.frozen_core,
+        ecp=chosen.ecp,
+        orbitals=chosen.orbitals or "hf",
+        active_orbitals=None if chosen.active_orbitals is None else tuple(chosen.active_orbitals),
+        occupation_threshold=chosen.occupation_threshold or USUAL_THRESHOLD,
     )
 
 
@@ -170,7 +197,7 @@ def _of_electrons(settings: Settings, problem: Problem) -> Ansatz:
     ansatz = builders[name]()
     if not ansatz.rotations:
         raise InputError(
-            f"{problem.name} in {settings.molecule.basis} has no excitation: nothing is left to correlate by "
+            f"{_label(settings.molecule)} has no excitation: nothing is left to correlate by "
             f"ansatz={name}; try a larger molecule.basis or molecule.active_space"
         )
     usual = (None, USUAL_ORDERS.get(name))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vqe_prune.errors import InputError, first_line, near_misses, shortened
+from vqe_prune.fcidump import is_fcidump, read_header
 from vqe_prune.settings import MoleculeSettings
 
 LARGEST_FILE = 2**20
@@ -27,7 +28,7 @@ def molecule_names() -> list[str]:
 
 
 def molecule_source(name: str) -> dict[str, Any]:
-    """Fields of a molecule given by name, YAML file or XYZ file."""
+    """Fields of a molecule given by name, YAML file, XYZ file or FCIDUMP."""
     path = Path(name)
     if name in molecule_names():
         return _read_yaml(molecules_folder() / f"{name}.yaml")
@@ -35,8 +36,10 @@ def molecule_source(name: str) -> dict[str, Any]:
         return _read_yaml(path)
     if path.suffix.lower() == ".xyz":
         return {"name": path.stem, "geometry": _read_xyz(path)}
+    if is_fcidump(path):
+        return {"name": path.stem, "fcidump": name, "basis": None, "spin": read_header(path).spin}
     if "/" in name or path.exists():
-        raise InputError(f"molecule={name}: a molecule file must end in .yaml or .xyz")
+        raise InputError(f"molecule={name}: a molecule file must end in .yaml or .xyz, or be an FCIDUMP")
     raise InputError(f"unknown molecule {name!r}{near_misses(name, molecule_names())}")
 
 
@@ -69,12 +72,14 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise InputError(f"molecule={path}: not YAML ({first_line(error)})") from error
     if not isinstance(content, dict):
         raise InputError(f"molecule={path}: must hold fields such as geometry and basis")
-    known = [entry.name for entry in fields(MoleculeSettings)]
+    known = [entry.name for entry in fields(MoleculeSettings) if entry.name != "fcidump"]
     for key, value in content.items():
         if key not in known:
             raise InputError(f"molecule={path}: unknown field {key!r}{near_misses(str(key), known)}")
-        if isinstance(value, list) and key == "active_space" and all(type(item) is int for item in value):
+        if isinstance(value, list) and key.startswith("active_") and all(type(item) is int for item in value):
             continue
+        if isinstance(value, dict) and key in ("basis", "ecp"):
+            continue  # names of elements and of basis sets are checked later
         if not isinstance(value, str | int | float | None):
             raise InputError(f"molecule={path}: field {key!r} must be text or a number")
     if "geometry" not in content:

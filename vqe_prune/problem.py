@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,14 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqe_prune import chemistry
+from vqe_prune.active_space import Shells, space_by_count, space_by_list, space_without_core
 from vqe_prune.chemistry import Molecule
-from vqe_prune.electrons import FORBIDDEN, Electrons, forbidden_noise
-from vqe_prune.errors import InputError
+from vqe_prune.correlation import STATIONARY, brillouin_residual, correlated_energies
+from vqe_prune.electrons import Electrons, aufbau_order, electrons_in_space
+from vqe_prune.fcidump import Header, check_spin, irreps_of_labels, read_header, read_integrals
 from vqe_prune.symmetry import SignedPermutation, pauli_symmetries, spin_orbital_symmetries, terms_of
 from vqe_prune.units import HARTREE
 
 if TYPE_CHECKING:
     from openfermion import QubitOperator
+
+SAME_STATE = 1e-7
+"""A reference determinant this near (hartree) to the energy of SCF is the state that SCF found."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -30,11 +34,14 @@ class Problem:
         name: Name for printing and for the output folder.
         electrons: Hamiltonian, electron numbers and orbital irreps.
         symmetries: Signed permutations of spin orbitals that keep Hamiltonian and reference.
-        energies: ``hf``, ``mp2``, ``ccsd`` and ``exact`` in hartree, None where not computed.
+        energies: ``hf``, ``mp2``, ``ccsd`` and ``exact`` in hartree, None where not computed. ``hf`` is the energy of
+            Hartree-Fock, of a user's own integrals that of the reference determinant; where this is another state, as
+            in natural orbitals of UHF, its energy is in ``reference``.
         molecule: What it was made from, None for a user's own integrals.
-        dipoles: Dipole moments in debye (x, y, z) of the reference (``hf``) and of the ground state (``exact``), where
-            they are known.
+        dipoles: Dipole moments in debye (x, y, z) of the reference (``hf``, or ``reference`` where `energies` has
+            that too) and of the ground state (``exact``), where they are known.
         warnings: What the user must know about this problem, in words.
+        notes: Which orbitals were taken, in words.
 
     """
 
@@ -45,6 +52,7 @@ class Problem:
     molecule: Molecule | None = None
     dipoles: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
     warnings: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = field(default=())
 
     @property
     def unit(self) -> str:
@@ -90,8 +98,11 @@ def molecular_problem(molecule: Molecule, *, exact: bool = True, memory_gib: flo
 
     """
     mean_field = chemistry.solve_mean_field(molecule, memory_gib)
-    energies = {"hf": mean_field.energy, **chemistry.correlated_energies(mean_field)}
-    return _assemble(molecule.name, mean_field.electrons, energies, exact, molecule)
+    electrons = mean_field.electrons
+    energies = {"hf": mean_field.energy, **correlated_energies(electrons)}
+    if abs(electrons.reference_energy - mean_field.energy) > SAME_STATE:
+        energies["reference"] = electrons.reference_energy
+    return _assemble(molecule.name, electrons, energies, exact, molecule, notes=mean_field.notes)
 
 
 def problem_from_integrals(
@@ -138,80 +149,106 @@ def problem_from_integrals(
     return _assemble(name, electrons, energies, exact, None)
 
 
-def problem_from_fcidump(path: str | Path, *, exact: bool = True, memory_gib: float | None = None) -> Problem:
-    """Set up the problem of an FCIDUMP file; orbitals must be in the reference's order.
+def problem_from_fcidump(
+    path: str | Path,
+    *,
+    spin: int | None = None,
+    active_space: tuple[int, int] | None = None,
+    active_orbitals: Sequence[int] | None = None,
+    keep_order: bool = False,
+    exact: bool = True,
+    memory_gib: float | None = None,
+) -> Problem:
+    """Set up the problem of an FCIDUMP file.
+
+    The reference fills the orbitals of lowest energy on the diagonal of its own Fock operator (aufbau), or the file's
+    first ones where that determinant is lower; doubly occupied, singly occupied and empty orbitals are then put in the
+    order of these energies. ORBSYM gives the irreps where it fits the
+    integrals; ISYM is not used, since many programs write 1 whatever the state.
 
     Args:
-        path: The file.
+        path: The file, with integrals of real restricted orbitals.
+        spin: Alpha minus beta electrons, default the file's MS2.
+        active_space: Numbers of electrons and of orbitals kept around the Fermi level, default all.
+        active_orbitals: Orbitals that are kept, by their numbers in the file, from 1; instead of `active_space`.
+        keep_order: Let the reference fill the first orbitals of the file whatever their energies, as in the files that
+            a study writes.
         exact: Compute the exact energy.
         memory_gib: Refuse sectors that need more than this, default what is free.
 
+    Returns:
+        The problem; its HF energy is that of the reference determinant, MP2 is computed where this is a Hartree-Fock
+        state, CCSD where it converges.
+
     Raises:
-        InputError: The file cannot be read as an FCIDUMP.
+        InputError: The file cannot be read as an FCIDUMP, or the active space does not fit.
 
     """
-    from pyscf import ao2mo
-    from pyscf.tools import fcidump
-
-    try:
-        content = fcidump.read(str(path), verbose=False)
-        n, electrons, spin = int(content["NORB"]), int(content["NELEC"]), int(content.get("MS2", 0))
-        two_body = ao2mo.restore(1, np.asarray(content["H2"]), n)
-        one_body = np.asarray(content["H1"])
-        labels = np.asarray(content.get("ORBSYM") or np.zeros(n), dtype=np.int64)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from error
-    except (KeyError, ValueError, IndexError, TypeError, AttributeError, RuntimeError, MemoryError) as error:
-        raise InputError(f"{path}: not an FCIDUMP file with real integrals ({type(error).__name__})") from error
-    return problem_from_integrals(
-        one_body,
-        two_body,
-        ((electrons + spin) // 2, (electrons - spin) // 2),
-        constant=float(content.get("ECORE", 0.0)),
-        irreps=_fitting_irreps(one_body, two_body, labels),
-        name=Path(path).stem,
-        exact=exact,
-        memory_gib=memory_gib,
+    path = Path(path)
+    header = read_header(path)
+    header = header if spin is None else header._replace(spin=spin)
+    n = header.n_orbitals
+    check_spin(f"molecule.spin={header.spin}", n, header.n_electrons, header.spin)
+    numbers = (header.n_electrons + header.spin) // 2, (header.n_electrons - header.spin) // 2
+    remedy = "a smaller molecule.active_space=[electrons,orbitals]"
+    chemistry.check_memory(n, 0, 0, memory_gib, "a file of fewer orbitals")  # its integrals alone
+    if active_space is None and active_orbitals is None:
+        chemistry.check_memory(n, *numbers, memory_gib, remedy)
+    found = read_integrals(path, header)
+    irreps, group, complaint = irreps_of_labels(header.labels, found.one_body, found.two_body)
+    order = np.arange(n) if keep_order else aufbau_order(found.one_body, found.two_body, *numbers)
+    whole = Electrons(
+        one_body=found.one_body[np.ix_(order, order)],
+        two_body=found.two_body[np.ix_(order, order, order, order)],
+        constant=found.constant,
+        n_alpha=numbers[0],
+        n_beta=numbers[1],
+        irreps=irreps[order],
+        group=group,
     )
+    shells = Shells(name=path.name, n_electrons=header.n_electrons, spin=header.spin, n_orbitals=n)
+    if active_orbitals is not None:
+        space = space_by_list(shells, active_orbitals, order.tolist())
+    else:
+        space = space_without_core(shells, 0) if active_space is None else space_by_count(shells, *active_space)
+    chemistry.check_memory(len(space.active), space.n_alpha, space.n_beta, memory_gib, remedy)
+    electrons = electrons_in_space(whole, space.core, space.active, space.n_alpha, space.n_beta)
+    energies: dict[str, float | None] = {"hf": electrons.reference_energy, **correlated_energies(electrons)}
+    problem = _assemble(path.stem, electrons, energies, exact, None)
+    kept = order[list(space.active)] + 1
+    notes = _file_notes(header, electrons, kept)
+    return replace(problem, notes=notes, warnings=(*([complaint] if complaint else []), *problem.warnings))
 
 
-def fcidump_text(problem: Problem) -> str:
-    """Return a problem's integrals as the text of an FCIDUMP file, which `problem_from_fcidump` reads back."""
-    from pyscf.tools import fcidump
-
-    electrons = problem.electrons
-    with tempfile.TemporaryDirectory() as folder:  # PySCF writes to names only
-        path = Path(folder) / "fcidump"
-        fcidump.from_integrals(
-            str(path),
-            electrons.one_body,
-            electrons.two_body,
-            electrons.n_orbitals,
-            electrons.n_alpha + electrons.n_beta,
-            nuc=electrons.constant,
-            ms=electrons.n_alpha - electrons.n_beta,
-            orbsym=electrons.irreps.tolist(),
-            tol=1e-14,
-            float_format=" %.17g",
+def _file_notes(header: Header, electrons: Electrons, kept: NDArray[np.int64]) -> tuple[str, ...]:
+    """What was made of a file, in words."""
+    notes = []
+    n_irreps = len(set(electrons.irreps.tolist()))
+    if n_irreps > 1:
+        notes.append(f"Irreps: those of ORBSYM, {n_irreps} of {electrons.group}")
+    if kept.tolist() != list(range(1, header.n_orbitals + 1)):
+        numbers = electrons.n_alpha + electrons.n_beta
+        shown = " ".join(map(str, kept))
+        notes.append(f"Orbitals of the file, the reference's {electrons.n_alpha} first ({numbers} electrons): {shown}")
+    residual = brillouin_residual(electrons)
+    if residual > STATIONARY:
+        notes.append(
+            f"The reference determinant is not a Hartree-Fock state of these integrals (Fock elements up to "
+            f"{residual:.1e} hartree): HF is its energy"
         )
-        return path.read_text()
-
-
-def _fitting_irreps(
-    one_body: NDArray[np.float64], two_body: NDArray[np.float64], labels: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Irreps from the labels of a file, which count from 0 (PySCF) or from 1 (MOLPRO); all zero where neither fits."""
-    for irreps in (labels % 10, labels - 1):
-        if irreps.shape == (len(one_body),) and irreps.min() >= 0:
-            if forbidden_noise(one_body, two_body, irreps) < FORBIDDEN:
-                return irreps
-    return np.zeros(len(one_body), dtype=np.int64)
+    return tuple(notes)
 
 
 def _assemble(
-    name: str, electrons: Electrons, energies: dict[str, float | None], exact: bool, molecule: Molecule | None
+    name: str,
+    electrons: Electrons,
+    energies: dict[str, float | None],
+    exact: bool,
+    molecule: Molecule | None,
+    notes: tuple[str, ...] = (),
 ) -> Problem:
-    warnings, densities = [], {"hf": _reference_density(electrons)}
+    reference = "reference" if "reference" in energies else "hf"
+    warnings, densities = [], {reference: _reference_density(electrons)}
     energies["exact"] = None
     if exact:
         state = chemistry.exact_ground_state(electrons)
@@ -237,6 +274,7 @@ def _assemble(
         molecule=molecule,
         dipoles={} if electrons.dipole is None else {k: electrons.dipole.moment(d) for k, d in densities.items()},
         warnings=tuple(warnings),
+        notes=notes,
     )
 
 

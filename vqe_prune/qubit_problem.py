@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
+from vqe_prune.electrons import Electrons
 from vqe_prune.errors import InputError, shortened
 from vqe_prune.exact import GroundLevel, QubitSector, apply_string, ground_level
 from vqe_prune.lattice import Lattice
@@ -52,6 +53,7 @@ class QubitProblem:
         n_electrons: Numbers of alpha and beta electrons, None for spins.
         lattice: Where a model lives.
         warnings: What the user must know about this problem, in words.
+        electrons: The integrals behind it, None where there are none.
 
     """
 
@@ -68,6 +70,7 @@ class QubitProblem:
     n_electrons: tuple[int, int] | None = None
     lattice: Lattice | None = None
     warnings: tuple[str, ...] = field(default=())
+    electrons: Electrons | None = None
 
     @property
     def n_qubits(self) -> int:
@@ -202,7 +205,7 @@ def molecular_qubit_problem(problem: Problem, *, exact: bool = True) -> QubitPro
         known=problem.energies,
         warnings=problem.warnings,
     )
-    return qubits
+    return replace(qubits, electrons=problem.electrons)
 
 
 def _assemble(

@@ -16,10 +16,11 @@ from vqe_prune import config, report
 from vqe_prune.ansatz.rotation import Excitation, Generator
 from vqe_prune.circuit import Gate, count_resources, problem_gates, write_circuit
 from vqe_prune.encoding import Encoding, encode
+from vqe_prune.fcidump import fcidump_text
 from vqe_prune.objective import energy_of, sector_hamiltonian
 from vqe_prune.observables import density_matrices, observables_of, properties_of
 from vqe_prune.paulis import Clifford
-from vqe_prune.problem import Problem, fcidump_text
+from vqe_prune.problem import Problem
 from vqe_prune.prune.limits import Limits, choose, reference_energy
 from vqe_prune.prune.pruning import Pruning
 from vqe_prune.prune.steps import Stage
@@ -238,6 +239,7 @@ def problem_row(problem: AnyProblem, settings: Settings) -> dict[str, Any]:
         "geometry": None if molecule is None else [[symbol, *position] for symbol, position in molecule.atoms],
         "basis": None if molecule is None else molecule.basis,
         "dipoles": {name: list(moment) for name, moment in problem.dipoles.items()},
+        "notes": list(problem.notes),
         **known,
     }
 
@@ -267,8 +269,8 @@ def write_results(
     np.savez(buffer, **arrays)
     write_atomically(folder / "angles.npz", buffer.getvalue())
     write_circuit(gates, folder / "circuit.json", folder / "circuit.qasm")
-    if final.orbitals is not None and isinstance(pruning.final_problem, Problem):
-        write_atomically(folder / "hamiltonian.fcidump", fcidump_text(pruning.final_problem))
+    if pruning.final_problem.electrons is not None:
+        write_atomically(folder / "hamiltonian.fcidump", fcidump_text(pruning.final_problem.electrons))
     if isinstance(pruning.final_problem, Problem):
         _write_densities(folder, pruning.final_problem, final)
     reference = reference_energy(pruning.problem, limits, pruning.stages[0].optimum.value)
@@ -295,7 +297,7 @@ def write_results(
         gates=drawn_gates(final),
         wires=wire_labels(problem),
         command=config.command_line(record.problem["settings"]),
-        notes=pruning.notes,
+        notes=[*(problem.notes if isinstance(problem, Problem) else ()), *pruning.notes],
     )
 
 

@@ -5,22 +5,32 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 
 @dataclass
 class MoleculeSettings:
-    """A molecule: a geometry in XYZ rows or as a Z-matrix, in which bond_length, angle and dihedral may stand."""
+    """A molecule: a geometry in XYZ rows or as a Z-matrix, in which bond_length, angle and dihedral may stand.
+
+    The basis and the core potential are names, or mappings from elements to names; the active space is
+    [electrons,orbitals] or ``auto``. With a file of integrals there is no geometry, basis or kind of orbitals.
+    """
 
     name: str = "LiH"
     geometry: str = ""
     bond_length: float | None = None
     angle: float | None = None
     dihedral: float | None = None
-    basis: str = "sto-3g"
+    basis: Any = "sto-3g"
     charge: int = 0
     spin: int = 0
-    active_space: list[int] | None = None
+    active_space: Any = None
     frozen_core: bool = False
+    ecp: Any = None
+    orbitals: str | None = None
+    active_orbitals: list[int] | None = None
+    occupation_threshold: float | None = None
+    fcidump: str | None = None  # set by molecule=FILE alone
 
 
 @dataclass

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqe_prune.ansatz.rotation import Ansatz, Excitation
+from vqe_prune.correlation import mean_field_on
 from vqe_prune.electrons import Electrons
 from vqe_prune.errors import ConvergenceError, InputError, near_misses
 
@@ -92,24 +93,10 @@ def cluster_amplitudes(electrons: Electrons, method: str) -> Amplitudes:
 
 
 def _solver(electrons: Electrons) -> Any:
-    """PySCF's CCSD on a mean field made of the integrals: its basis functions are the orbitals."""
-    from pyscf import ao2mo, cc, gto, scf
+    """PySCF's CCSD on a mean field made of the integrals."""
+    from pyscf import cc
 
-    n, numbers = electrons.n_orbitals, np.array([electrons.n_alpha, electrons.n_beta])
-    mol = gto.M(verbose=0)
-    mol.nelectron, mol.spin, mol.incore_anyway = int(numbers.sum()), int(numbers[0] - numbers[1]), True
-    closed = mol.spin == 0
-    field = scf.RHF(mol) if closed else scf.UHF(mol)
-    field.get_hcore = lambda *_: electrons.one_body
-    field.get_ovlp = lambda *_: np.eye(n)
-    field._eri = ao2mo.restore(8, electrons.two_body, n)
-    filled = np.array([np.arange(n) < number for number in numbers], dtype=float)
-    field.mo_occ = 2.0 * filled[0] if closed else filled
-    field.mo_coeff = np.eye(n) if closed else np.array([np.eye(n)] * 2)
-    fock = field.get_fock(dm=field.make_rdm1())
-    field.mo_energy = np.diagonal(fock, axis1=-2, axis2=-1).copy()
-    field.converged = True
-    solver = cc.CCSD(field)
+    solver = cc.CCSD(mean_field_on(electrons))
     solver.verbose, solver.conv_tol, solver.conv_tol_normt, solver.max_cycle = 0, 1e-9, 1e-7, CYCLES
     return solver
 

@@ -15,10 +15,10 @@ def dipole_rows(stages: Sequence[Mapping[str, Any]], controls: Mapping[str, Any]
 
     Args:
         stages: Stages of the record.
-        controls: ``hf`` and ``exact`` dipole moments (x, y, z), None where not known.
+        controls: ``hf`` or ``reference`` and ``exact`` dipole moments (x, y, z), None where not known.
 
     """
-    found = [("HF", controls.get("hf"))]
+    found = [("HF", controls.get("hf")), ("reference", controls.get("reference"))]
     found += [(str(stage["name"]), stage.get("properties", {}).get("dipole")) for stage in stages]
     found += [("exact", controls.get("exact"))]
     return [
