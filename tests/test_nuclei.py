@@ -36,6 +36,7 @@ def h3(bond: float) -> Molecule:
 CASES = {
     "all electrons": (lih, 1.7, {}, "fixed"),
     "frozen core, orbitals that follow": (lih, 1.7, {"frozen_core": True}, "optimise"),
+    "listed orbitals": (lih, 1.7, {"active_orbitals": (2, 3, 6)}, "fixed"),
     "open shell, orbitals that follow": (h3, 1.1, {}, "optimise"),
 }
 
@@ -134,6 +135,8 @@ def test_a_study_tells_the_forces(tmp_path, capsys) -> None:
     assert f"{step['gradient_norm']:.2e} hartree/bohr" in out and "dE/dR" in summary(record)
     assert main(["molecule=H2", "nuclei=optimize"]) == 2 and "did you mean optimise" in capsys.readouterr().err
     assert main(["model=tfim", "nuclei=gradient"]) == 2
+    assert main(["molecule=H2", "molecule.orbitals=uno", "nuclei=gradient"]) == 2
+    assert "molecule.orbitals=uno" in capsys.readouterr().err
     assert main(["molecule=H2", "molecule.spin=2", "nuclei=gradient"]) == 2
     assert "add pruner.orbitals=optimise" in capsys.readouterr().err
 

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from vqe_prune.encoding import Encoding, encode
     from vqe_prune.engine.statevector import StatevectorEngine
     from vqe_prune.errors import ConvergenceError, InputError
-    from vqe_prune.geometry import GeometryOptimisation, optimise_geometry
     from vqe_prune.fcidump import fcidump_text
+    from vqe_prune.geometry import GeometryOptimisation, optimise_geometry
     from vqe_prune.hardware import DeviceRunner, open_processor
     from vqe_prune.lattice import Lattice, build_lattice, chain, lattice_from_bonds, lattice_from_graph, ring
     from vqe_prune.measure import Measurement, measure_energy, sampler_runner

@@ -148,6 +148,8 @@ class MeanField:
         electrons: The active electrons.
         energy: SCF energy in hartree; the reference determinant of `electrons` has it too, but in natural orbitals.
         scf: PySCF's mean-field object.
+        core: Columns of its coefficients that are doubly occupied and left out, None where natural orbitals are used.
+        active: Columns that are the orbitals of `electrons`, in their order; likewise.
         notes: Which orbitals were taken, in words.
 
     """
@@ -155,6 +157,8 @@ class MeanField:
     electrons: Electrons
     energy: float
     scf: Any
+    core: tuple[int, ...] | None = None
+    active: tuple[int, ...] | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -202,7 +206,15 @@ def solve_mean_field(molecule: Molecule, memory_gib: float | None = None) -> Mea
             f"the active-space Hamiltonian of {molecule.name} has the reference energy "
             f"{electrons.reference_energy:.8f} but SCF gave {energy:.8f}; please report this with the input"
         )
-    return MeanField(electrons=electrons, energy=float(energy), scf=method, notes=tuple(notes))
+    canonical = molecule.orbitals == "hf"
+    return MeanField(
+        electrons=electrons,
+        energy=float(energy),
+        scf=method,
+        core=tuple(order[list(space.core)].tolist()) if canonical else None,
+        active=tuple(order[list(space.active)].tolist()) if canonical else None,
+        notes=tuple(notes),
+    )
 
 
 def _space_note(molecule: Molecule, space: ActiveSpace, occupations: NDArray[np.float64]) -> str:

@@ -39,6 +39,15 @@ def check_excited(settings: Settings, given: set[str], on_qubits: bool) -> None:
             f"nuclei={settings.nuclei} of an open shell needs orbitals that are all optimised; "
             f"add pruner.orbitals=optimise"
         )
+    if settings.nuclei in NUCLEI[1:] and settings.molecule.fcidump is not None:
+        raise InputError(
+            f"nuclei={settings.nuclei} needs a geometry, but {settings.molecule.fcidump} holds integrals; leave it out"
+        )
+    if settings.nuclei in NUCLEI[1:] and settings.molecule.orbitals != "hf":
+        raise InputError(
+            f"nuclei={settings.nuclei} needs orbitals of Hartree-Fock, whose response is known; leave out "
+            f"molecule.orbitals={settings.molecule.orbitals}"
+        )
     own = sorted(key for key in given if key.startswith("excited."))
     if own and on_qubits:
         raise InputError(f"{own[0]} has no effect on an ansatz of qubits; it is for molecules and excitations")

@@ -18,9 +18,6 @@ from vqe_prune.problem import Problem
 
 Matrix = NDArray[np.float64]
 
-SAME_ORBITALS = 1e-6
-"""Integrals (hartree) of the mean field's orbitals that differ by more are of other orbitals."""
-
 STATIONARY = 1e-6
 """Derivatives with respect to orbital rotations (hartree) below this are zero: nothing responds."""
 
@@ -123,27 +120,18 @@ def _check_memory(mol: Any, n_active: int) -> None:
 
 def _orbitals_of(field: MeanField) -> _Orbitals:
     """All orbitals of a mean field, active ones in the order of its electrons."""
-    from pyscf import mcscf
-
     mf, electrons = field.scf, field.electrons
+    if field.core is None or field.active is None:
+        raise InputError("a nuclear gradient needs the orbitals of Hartree-Fock: molecule.orbitals=hf")
     coefficients, occupations = np.asarray(mf.mo_coeff), np.asarray(mf.mo_occ)
-    if coefficients.ndim != 2:
-        raise InputError("a nuclear gradient needs restricted orbitals (RHF or ROHF)")
-    ordered = np.lexsort((np.round(mf.mo_energy, 9), -np.round(occupations))).tolist()
-    removed = set(field.removed)
-    core = [p for p in ordered if p in removed and occupations[p] > 0]
-    active = [p for p in ordered if p not in removed]
-    order = [*core, *active, *(p for p in ordered if p in removed and occupations[p] == 0)]
-    cas = mcscf.CASCI(mf, len(active), (electrons.n_alpha, electrons.n_beta), ncore=len(core))
-    one_body, _ = cas.get_h1eff(coefficients[:, order])
-    if len(active) != electrons.n_orbitals or np.abs(one_body - electrons.one_body).max() > SAME_ORBITALS:
-        raise InputError("a nuclear gradient needs the mean field's own orbitals in the active space")
+    kept = {*field.core, *field.active}
+    order = [*field.core, *field.active, *(p for p in range(len(occupations)) if p not in kept)]
     return _Orbitals(
         coefficients=coefficients[:, order],
         energies=np.asarray(mf.mo_energy)[order],
         occupations=occupations[order],
-        n_core=len(core),
-        n_active=len(active),
+        n_core=len(field.core),
+        n_active=electrons.n_orbitals,
     )
 
 
