@@ -26,9 +26,9 @@ ORDER = [
     "engine.qsim", "hardware.placement", "hardware.twirling", "hardware.compilation", "hardware.cost",
     "hardware.transfer", "hardware.virtual", "hardware.processors", "hardware.jobs", "hardware.runner", "hardware",
     "noisy_energy", "report.record", "report.properties", "report.table", "report.pictures", "report.score_pictures",
-    "report.optimization", "report.device_table", "report.excited_table", "report.geometry_table", "report.summary",
-    "report.page", "report", "excited", "journal", "config", "inputs", "results", "device_vqe", "on_device", "study",
-    "__main__",
+    "report.optimization", "report.device_table", "report.complaints", "report.excited_table", "report.geometry_table",
+    "report.summary", "report.page", "report", "excited", "journal", "config", "inputs", "results", "device_vqe",
+    "on_device", "study", "__main__",
 ]  # fmt: skip
 
 

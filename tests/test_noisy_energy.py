@@ -11,7 +11,7 @@ from vqe_prune.__main__ import USAGE
 from vqe_prune.circuit import Gate, pair_gates
 from vqe_prune.encoding import encode
 from vqe_prune.hardware import DeviceRunner, open_processor
-from vqe_prune.hardware.cost import MOST_QUBITS, Cost, noise_seconds, predict_cost
+from vqe_prune.hardware.cost import MOST_QUBITS, Cost, noise_seconds, planning_seconds, predict_cost
 from vqe_prune.measure import measure_energy
 from vqe_prune.measurement_plan import REFERENCE_ANGLE, MeasurementPlan, plan_measurement
 from vqe_prune.noisy_energy import critical_noise_scales, noisy_energies
@@ -142,12 +142,11 @@ def test_what_takes_too_long_is_left_out_with_the_time_it_takes(tmp_path: Path) 
     assert 5 < symmetry < full < 120  # both fit into the default
     stages = {stage: on_device._encoded(stage, pruning, "auto") for stage in pruning.stages}
     planned = [on_device._plan(*each, pruning, chosen, "auto") for each in stages.items()]
-    chosen.seconds = float(symmetry)
-    on_device._fit_seconds(planned, chosen)
+    left = on_device._fit_seconds(planned, chosen, float(symmetry))
     assert [each.plan is not None for each in planned] == [False, True]
-    chosen.seconds = float(symmetry + full)
+    assert 0.0 <= left < 1.0 and not planned[1].scaled  # what is left is not spent on something else
     planned = [on_device._plan(*each, pruning, chosen, "auto") for each in stages.items()]
-    on_device._fit_seconds(planned, chosen)
+    assert on_device._fit_seconds(planned, chosen, float(full)) >= 0.0
     assert all(each.plan for each in planned)
 
 
@@ -161,7 +160,9 @@ def test_above_twelve_qubits_there_are_as_many_shots_as_time(monkeypatch: pytest
     pruning = vp.prune_ansatz(problem, vp.uccsd(2, 1, 1), rules=["symmetry"])
     chosen = DeviceSettings(name="rainbow", shots=100_000, mitigation=["post_selection"], stages=["pruned"])
     plan = plan_measurement(plan.encoding, shots=100_000, mitigation=["post_selection"])
-    chosen.seconds = predict_cost(plan.circuits, plan.shots, 2).seconds(1590)
+    (final,) = on_device._stages(pruning, chosen, "auto").values()
+    planning = planning_seconds(len(final.hamiltonian.terms), len(final.gates))
+    chosen.seconds = planning + predict_cost(plan.circuits, plan.shots, 2).seconds(1590)
     measure = measure_on_device
     device = measure(pruning, open_device(chosen, seed=3), chosen, "auto", tmp_path / "a", lambda text: None)
     (row,) = device["measurements"]
@@ -171,7 +172,7 @@ def test_above_twelve_qubits_there_are_as_many_shots_as_time(monkeypatch: pytest
     exact = noisy_energies_of(plan)
     for each in row["estimates"]:
         assert abs(each["energy"] - exact[each["name"]]) < 4 * each["error_bar"]
-    chosen.seconds = predict_cost(plan.circuits, plan.shots, 2).seconds(500)
+    chosen.seconds = planning + predict_cost(plan.circuits, plan.shots, 2).seconds(500)
     device = measure(pruning, open_device(chosen, seed=3), chosen, "auto", tmp_path / "b", lambda text: None)
     assert "s for 1000 shots, more than is left of device.seconds=0." in device_lines(device)[0]
 

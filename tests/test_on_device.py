@@ -6,6 +6,7 @@ import pytest
 
 import vqe_prune as vp
 from vqe_prune import config, device_settings
+from vqe_prune.__main__ import main
 from vqe_prune.measurement_plan import MITIGATIONS
 from vqe_prune.on_device import measure_on_device, open_device
 from vqe_prune.report import summary
@@ -99,3 +100,31 @@ def test_google_without_credentials_fails_before_anything_is_computed(tmp_path: 
         run(config.parse_settings(["molecule=H2", "device=google", f"output_dir={tmp_path}/run"]), write=said.append)
     assert not said
     assert not (tmp_path / "run").exists()
+
+
+def test_a_device_that_measures_nothing_is_said_and_is_status_3(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """Planning alone takes longer than a tenth of a second."""
+    arguments = ["molecule=H2", "device=rainbow", "device.shots=1000", "device.mitigation=[]", "device.stages=[pruned]"]
+    assert main([*arguments, "device.seconds=0.1", f"output_dir={tmp_path}/short"]) == 3
+    said = capsys.readouterr().out
+    assert "Nothing was measured on rainbow" in said and "Measured on" not in said
+    warning = next(line for line in said.splitlines() if line.startswith("WARNING: nothing was measured on rainbow"))
+    assert "more than is left of device.seconds=0.1" in warning
+    assert "WARNING: nothing was measured" in (tmp_path / "short" / "report.html").read_text()
+    enough = warning.rpartition("=")[2]
+    assert main([*arguments, f"device.seconds={enough}", f"output_dir={tmp_path}/enough"]) == 0
+    assert "Measured on rainbow" in capsys.readouterr().out
+
+
+def test_an_optimisation_that_stopped_early_has_no_certificate(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    arguments = ["molecule=H4", "optimizer.max_steps=1", f"output_dir={tmp_path}/run"]
+    for _ in range(2):  # the same command again shows it
+        assert main(arguments) == 3
+        said = capsys.readouterr().out
+        assert "WARNING: not converged: optimising full and symmetry stopped at optimizer.max_steps=1" in said
+        assert "No certificate: " in said and "Certificate: " not in said
+    record = vp.read_record(tmp_path / "run")
+    assert [stage["converged"] for stage in record.stages] == [False, False, True]
+    assert record.certificate["predicted_increase"] is None
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "WARNING: not converged" in page and "<h2>No certificate" in page and "was predicted" not in page

@@ -317,9 +317,15 @@ def test_what_would_take_hours_is_left_out_and_says_so(h2, tmp_path: Path, monke
     monkeypatch.setattr(device_vqe, "MOST_VIRTUAL_WORK", 1000)
     processor = open_processor("willow_pink", seed=1)
     pruning = replace(h2, stages=(h2.stages[0],), path=())  # 4 qubits and more settings in Jordan-Wigner
-    row, stage = optimise_on_device(pruning, processor, chosen, "jordan_wigner", 0, tmp_path, lambda text: None)
-    assert stage is None
+    common = pruning, processor, chosen, "jordan_wigner", 0, tmp_path, lambda text: None
+    row, stage, left = optimise_on_device(*common, 7.0)
+    assert stage is None and left == 7.0
     assert "try device.iterations=" in row["left_out"]
+    monkeypatch.undo()
+    chosen.iterations = 100
+    row, stage, _ = optimise_on_device(*common, 7.0)  # of device.seconds, which measuring has shared
+    assert stage is None and "more than is left; try device.iterations=" in row["left_out"]
+    assert int(row["left_out"].rpartition("device.seconds=")[2]) > chosen.seconds
     with pytest.raises(vp.InputError, match=r"device.shots=1000 is too few .* try shots="):
         few = replace(chosen, iterations=40, shots=1000)
         optimise_on_device(h2, processor, few, "auto", 0, tmp_path, lambda text: None)

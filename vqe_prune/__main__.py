@@ -118,7 +118,8 @@ Examples:
   python -m vqe_prune molecule=LiH pruner.orbitals=optimise device=willow_pink
   python -m vqe_prune model=tfim model.n=6 ansatz=hardware_efficient ansatz.layers=12 pruner=eqntk
 
-Exit status: 0 done, 2 the input cannot be used, 3 a calculation did not converge or jobs are not done, 130 interrupted.
+Exit status: 0 done; 2 the input cannot be used; 3 a calculation did not converge, nothing could be measured on the
+device or jobs are not done; 130 interrupted.
 """
 
 
@@ -146,9 +147,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         collecting = arguments[:1] == ["collect"]
         settings = config.settings_of_run(_folder(arguments[1:])) if collecting else config.parse_settings(arguments)
-        from vqe_prune import study  # imports PySCF: only once the settings are known to be good
+        from vqe_prune import report, study  # imports PySCF: only once the settings are known to be good
 
-        study.run(settings, collect=collecting)
+        record = study.run(settings, collect=collecting)
     except PendingError as error:
         if not collecting:  # device.wait=false: all is sent, as it was asked for
             print(error)
@@ -170,7 +171,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nvqe_prune: interrupted; the same command goes on where this one stopped", file=sys.stderr)
         return 130
-    return 0
+    return ConvergenceError.exit_status if report.unfinished(record) else 0
 
 
 def _folder(arguments: Sequence[str]) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +32,10 @@ STAGE = "optimised"
 CHECKPOINT = "progress.json"
 
 MOST_VIRTUAL_WORK = 100_000
-"""Circuits times 2^qubits: with noise a circuit takes some 4 ms times 2^qubits, from 2 to 8 qubits, so some minutes."""
+"""Circuits times 2^qubits: some minutes."""
+
+SECONDS_OF_WORK = 4e-3
+"""Of a circuit with noise, for each of the 2^qubits, from 2 to 8 qubits."""
 
 
 def optimise_on_device(
@@ -42,7 +46,8 @@ def optimise_on_device(
     seed: int,
     folder: Path,
     say: Callable[[str], Any],
-) -> tuple[dict[str, Any], Stage | None]:
+    seconds: float = math.inf,
+) -> tuple[dict[str, Any], Stage | None, float]:
     """Optimise the pruned ansatz on a processor, from its energies there alone.
 
     The noiseless energy of each iteration's angles, by the exact engine, stands in the result as a control; the
@@ -57,10 +62,11 @@ def optimise_on_device(
         seed: Of SPSA's directions.
         folder: Where jobs and checkpoint are kept, so that a killed run goes on.
         say: Told the user's lines.
+        seconds: That are left for a virtual processor, as predicted.
 
     Returns:
-        A row for the record, and the stage whose energy is to be measured with fresh shots; None where nothing was
-        optimised, with the reason in the row's ``left_out``.
+        A row for the record; the stage whose energy is to be measured with fresh shots, None where nothing was
+        optimised, with the reason in the row's ``left_out``; and the seconds that are left then.
 
     Raises:
         InputError: There are too few shots.
@@ -72,14 +78,19 @@ def optimise_on_device(
     try:
         energy = _energy(pruning, encoding, bool({"post_selection", AUTO} & set(chosen.mitigation)))
     except InputError as error:  # nothing to optimise: the study itself is none the worse
-        return {**row, "left_out": str(error)}, None
+        return {**row, "left_out": str(error)}, None, seconds
     descent = ShotDescent(method=chosen.optimizer, iterations=chosen.iterations, shots=chosen.shots, seed=seed)
     n_circuits = circuits_an_iteration(energy, descent.method)
-    if chosen.name != GOOGLE and n_circuits * descent.iterations * 2**energy.encoded.n_qubits > MOST_VIRTUAL_WORK:
-        most = MOST_VIRTUAL_WORK // (n_circuits * 2**energy.encoded.n_qubits)
-        advice = f"try device.iterations={most}" if most else "prune further"
+    an_iteration = n_circuits * 2**energy.encoded.n_qubits
+    work = 0 if chosen.name == GOOGLE else an_iteration * descent.iterations
+    if work > min(MOST_VIRTUAL_WORK, seconds / SECONDS_OF_WORK):
         reason = f"{descent.iterations} iterations of {n_circuits} circuits on {energy.encoded.n_qubits} qubits"
-        return {**row, "left_out": f"{reason} with noise would take too long; {advice}"}, None
+        return (
+            {**row, "left_out": f"{reason} with noise {_too_long(chosen, work, an_iteration, seconds)}"},
+            None,
+            seconds,
+        )
+    seconds -= SECONDS_OF_WORK * work
     folder.mkdir(parents=True, exist_ok=True)
     known = read_progress(folder / CHECKPOINT)
     runner = DeviceRunner(
@@ -93,8 +104,19 @@ def optimise_on_device(
     except InputError as error:
         raise InputError(f"device.{error}" if str(error).startswith("shots") else str(error)) from error
     except ConvergenceError as error:
-        return {**row, "left_out": str(error)}, None
-    return {**row, **_row(pruning, energy, descent, progress)}, _stage(pruning, progress)
+        return {**row, "left_out": str(error)}, None, seconds
+    return {**row, **_row(pruning, energy, descent, progress)}, _stage(pruning, progress), seconds
+
+
+def _too_long(chosen: DeviceSettings, work: int, an_iteration: int, seconds: float) -> str:
+    """Say how long an optimisation would take and what to type instead."""
+    most = int(min(MOST_VIRTUAL_WORK, max(seconds, 0.0) / SECONDS_OF_WORK) // an_iteration)
+    advice = f"try device.iterations={most}" if most else "prune further"
+    if work > MOST_VIRTUAL_WORK:
+        return f"would take too long; {advice}"
+    needed = SECONDS_OF_WORK * work
+    enough = math.ceil(chosen.seconds - seconds + needed)
+    return f"would take some {needed:.0f} s, more than is left; {advice}, or device.seconds={enough}"
 
 
 def default_start(problem: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from vqe_prune.device_vqe import STAGE, optimise_on_device
 from vqe_prune.encoding import CHECK_WORTH, Encoding, encode
 from vqe_prune.errors import InputError, PendingError
 from vqe_prune.hardware import DeviceRunner, open_processor
-from vqe_prune.hardware.cost import MOST_QUBITS, noise_seconds, predict_cost
+from vqe_prune.hardware.cost import MOST_QUBITS, Cost, noise_seconds, planning_seconds, predict_cost
 from vqe_prune.hardware.processors import GOOGLE, configuration_of
 from vqe_prune.measure import Measurement, estimate, run_plan
 from vqe_prune.measurement_plan import (
@@ -34,6 +34,7 @@ from vqe_prune.prune.calibration import load_calibration
 from vqe_prune.prune.pruning import Pruning
 from vqe_prune.prune.steps import Stage
 from vqe_prune.qubit_problem import QubitProblem
+from vqe_prune.report.device_table import NOTHING_LEFT
 from vqe_prune.settings import DeviceSettings
 from vqe_prune.units import CHEMICAL_ACCURACY, HARTREE
 
@@ -107,6 +108,7 @@ class _Planned:
     row: dict[str, Any]
     plan: MeasurementPlan | None = None
     twirls: int = 0
+    scaled: bool = True  # whether there is time to ask how good the processor must be
 
 
 def measure_on_device(
@@ -144,18 +146,21 @@ def measure_on_device(
     if collect and chosen.optimizer != "none":
         raise InputError("device.optimizer sends what it measures next; run the study's own command to go on with it")
 
-    def measure(stages: Mapping[Stage, Encoding]) -> list[dict[str, Any]]:
+    def measure(stages: Mapping[Stage, Encoding], seconds: float) -> tuple[list[_Planned], float]:
         planned = [_plan(stage, encoded, pruning, chosen, encoding) for stage, encoded in stages.items()]
+        left = _fit_seconds(planned, chosen, seconds)
         _measure(planned, pruning, processor, chosen, folder, say, seed, collect)
-        return [each.row for each in planned]
+        return planned, left
 
-    rows = measure(_stages(pruning, chosen, encoding))
+    measured, left = measure(_stages(pruning, chosen, encoding), chosen.seconds)
+    rows = [each.row for each in measured]
     found: dict[str, Any] = {}
     if chosen.optimizer != "none":
         if rows[-1]["estimates"]:
-            own = folder / "optimization"
-            row, best = optimise_on_device(pruning, processor, chosen, encoding, seed, own, say)
-            rows += [] if best is None else measure({best: _encoded(best, pruning, encoding)})
+            own, again = folder / "optimization", _predicted(measured[-1])  # fresh shots at the end
+            row, best, left = optimise_on_device(pruning, processor, chosen, encoding, seed, own, say, left - again)
+            if best is not None:
+                rows.append(measure({best: _encoded(best, pruning, encoding)}, left + again)[0][0].row)
         else:
             row = {"method": chosen.optimizer, "iterations": [], "left_out": rows[-1]["left_out"][0][1]}
         found = {"optimization": row}
@@ -180,8 +185,6 @@ def _measure(
     collect: bool,
 ) -> None:
     """Measure what is planned, all jobs of the service sent before any is waited for, and fill the rows."""
-    if chosen.name != GOOGLE and chosen.noise_scale > 0.0:
-        _fit_seconds(planned, chosen)
     runners = {}
     for each in planned:
         if each.plan is not None:
@@ -207,7 +210,7 @@ def _measure(
             try:
                 if chosen.name == GOOGLE:
                     runners[each.stage.name].fetch(_calls(each.plan))
-                each.row |= _measured(each.plan, runners[each.stage.name], chosen, pruning, each.row["left_out"])
+                each.row |= _measured(each, each.plan, runners[each.stage.name], chosen, pruning)
             except PendingError as error:
                 pending.append(f"{each.stage.name}: {error}")
     if pending:
@@ -265,7 +268,7 @@ def _plan(stage: Stage, encoded: Encoding, pruning: Pruning, chosen: DeviceSetti
         built = load_calibration(str(chosen.name)).rotation_error(encoded.gates)
         row["expected_error"] = 1.0 - (1.0 - built) ** chosen.noise_scale
     if not encoded.n_qubits or not encoded.hamiltonian.terms:
-        row["left_out"].append([stage.name, "nothing is left to measure: its energy is known"])
+        row["left_out"].append([stage.name, NOTHING_LEFT])
         return _Planned(stage=stage, row=row)
     if resources.n_two_qubit_gates > MOST_GATES:
         reason = f"{resources.n_two_qubit_gates} two-qubit gates are more than {MOST_GATES}: noise leaves nothing"
@@ -310,46 +313,96 @@ def _calls(plan: MeasurementPlan) -> list[tuple[Any, Any, int]]:
     return [(plan.circuits[fold], shots, fold) for fold, shots in plan.shots.items() if shots]
 
 
-def _fit_seconds(planned: Sequence[_Planned], chosen: DeviceSettings) -> None:
+def _fit_seconds(planned: Sequence[_Planned], chosen: DeviceSettings, seconds: float) -> float:
     """Make do with the seconds that a virtual device may take, as predicted; the last ansatz chooses first.
 
     Fewer random frames, then settings without two-qubit gates, which share the noise of the circuit before them, then
-    above `MOST_QUBITS` qubits fewer shots, then nothing.
+    above `MOST_QUBITS` qubits fewer shots, then nothing. What is left then goes to the question how good the processor
+    must be.
+
+    Args:
+        planned: What is to be measured; its plans are changed.
+        chosen: Device and shots.
+        seconds: That are left of ``device.seconds``.
+
+    Returns:
+        What is left of them.
+
     """
-    left = chosen.seconds
+    if chosen.name == GOOGLE:
+        return math.inf
+    plans = [each.plan for each in planned if each.plan is not None]
+    spent = sum(planning_seconds(len(p.encoding.hamiltonian.terms), len(p.encoding.gates)) for p in plans)
+    left, enough = seconds - spent, chosen.seconds - seconds + spent
     for each in reversed(planned):
-        if each.plan is None:
+        if each.plan is None or chosen.noise_scale == 0.0:
             continue
-        n_qubits, shots = each.plan.encoding.n_qubits, chosen.shots
-        others = _unentangled(each.plan, shots) if n_qubits <= MOST_QUBITS else []
-        for plan in (each.plan, *others):
-            for twirls in dict.fromkeys(min(each.twirls, most) for most in FEWER_TWIRLS):
-                cost = predict_cost(plan.circuits, plan.shots, n_qubits, twirls)
-                if cost.seconds(shots) <= left:
-                    break
-            else:
-                continue
-            break
-        if cost.per_shot and cost.seconds(shots) > left:
-            shots = max(int((left - cost.fixed) / cost.per_shot), 0)
-            shots -= shots % 10 ** max(len(str(shots)) - 2, 0)  # two digits: no more is known
-        if cost.seconds(shots) <= left and shots >= FEWEST_SHOTS:
-            try:
-                each.plan = plan if shots == chosen.shots else _replanned(plan, shots)
-                each.twirls = twirls
-                left -= cost.seconds(shots)
-                continue
-            except InputError:  # too few for its settings
-                pass
-        fewest = FEWEST_SHOTS if cost.per_shot else chosen.shots
-        needed = math.ceil(chosen.seconds - left + cost.seconds(fewest))
+        tried: list[_Option] = []
+        for option in _options(each, chosen):
+            tried.append(option)
+            if option[2].seconds(chosen.shots) <= left:
+                break
+        plan, twirls, cost, shots = tried[-1]
+        fitting = tried[-1] if cost.seconds(shots) <= left else _fewer_shots(plan, twirls, cost, left)
+        if fitting is not None:
+            each.plan, each.twirls, cost, shots = fitting
+            left -= cost.seconds(shots)
+            enough += max(option[2].seconds(chosen.shots) for option in tried)  # with more time it may take that
+            continue
+        shots = FEWEST_SHOTS if cost.per_shot else chosen.shots
+        needed = min(option[2].seconds(shots) for option in tried)
+        enough += needed
         reason = (
-            f"noise on {n_qubits} qubits would take some {cost.seconds(fewest):.0f} s"
-            f"{f' for {fewest} shots' if cost.per_shot else ''}, more than is left of device.seconds="
-            f"{chosen.seconds:g}; try device.seconds={needed}"
+            f"noise on {plan.encoding.n_qubits} qubits would take some {needed:.{0 if needed >= 10.0 else 1}f} s"
+            f"{f' for {shots} shots' if cost.per_shot else ''}, more than is left of device.seconds="
+            f"{chosen.seconds:g}; try device.seconds={math.ceil(enough)}"
         )
         each.row["left_out"].append([each.stage.name, reason])
         each.plan = None
+    for each in reversed(planned):
+        if each.plan is not None:
+            needed = SCALES_TRIED * noise_seconds(each.plan.circuits[1], each.plan.encoding.n_qubits)
+            each.scaled = each.plan.encoding.n_qubits <= MOST_QUBITS and needed <= min(MOST_SCALED_SECONDS, left)
+            left -= needed if each.scaled else 0.0
+    return left
+
+
+def _predicted(planned: _Planned) -> float:
+    """Seconds of a measurement as it was planned."""
+    plan = planned.plan
+    assert plan is not None
+    cost = predict_cost(plan.circuits, plan.shots, plan.encoding.n_qubits, planned.twirls)
+    return cost.seconds(plan.total_shots) + planning_seconds(
+        len(plan.encoding.hamiltonian.terms), len(plan.encoding.gates)
+    )
+
+
+_Option = tuple[MeasurementPlan, int, Cost, int]
+"""A plan with its random frames, what that costs, and its shots."""
+
+
+def _options(each: _Planned, chosen: DeviceSettings) -> Iterator[_Option]:
+    """The ways to measure an ansatz with all its shots, the best one first."""
+    plans = [each.plan] if each.plan is not None else []
+    while plans:
+        plan = plans.pop()
+        n_qubits = plan.encoding.n_qubits
+        for twirls in dict.fromkeys(min(each.twirls, most) for most in FEWER_TWIRLS):
+            yield plan, twirls, predict_cost(plan.circuits, plan.shots, n_qubits, twirls), chosen.shots
+        if plan is each.plan and n_qubits <= MOST_QUBITS:
+            plans = _unentangled(plan, chosen.shots)
+
+
+def _fewer_shots(plan: MeasurementPlan, twirls: int, cost: Cost, left: float) -> _Option | None:
+    """The cheapest way with as many shots as there is time for, None where that is too few."""
+    shots = max(int((left - cost.fixed) / cost.per_shot), 0) if cost.per_shot else 0
+    shots -= shots % 10 ** max(len(str(shots)) - 2, 0)  # two digits: no more is known
+    if shots < FEWEST_SHOTS:
+        return None
+    try:
+        return _replanned(plan, shots), twirls, cost, shots
+    except InputError:  # too few for its settings
+        return None
 
 
 def _unentangled(plan: MeasurementPlan, shots: int) -> list[MeasurementPlan]:
@@ -375,27 +428,22 @@ def _replanned(plan: MeasurementPlan, shots: int, *, entangle: bool = True) -> M
 
 
 def _measured(
-    plan: MeasurementPlan,
-    runner: DeviceRunner,
-    chosen: DeviceSettings,
-    pruning: Pruning,
-    earlier: Sequence[list[str]],
+    planned: _Planned, plan: MeasurementPlan, runner: DeviceRunner, chosen: DeviceSettings, pruning: Pruning
 ) -> dict[str, Any]:
     row = _measured_row(estimate(plan, run_plan(plan, runner)), runner)
-    row["left_out"] = [*earlier, *row["left_out"], *_unlike_references(plan, runner)]
+    row["left_out"] = [*planned.row["left_out"], *row["left_out"], *_unlike_references(plan, runner)]
     assert runner.placement is not None
     row["expected_error"] = 1.0 - (1.0 - runner.placement.expected_error) ** chosen.noise_scale
     exact = pruning.problem.energies["exact"]
     virtual = chosen.name if chosen.name != GOOGLE else None
-    if virtual is None or exact is None or pruning.problem.unit != HARTREE or plan.encoding.n_qubits > MOST_QUBITS:
+    if virtual is None or exact is None or pruning.problem.unit != HARTREE or not planned.scaled:
         return row
-    if SCALES_TRIED * noise_seconds(plan.circuits[1], plan.encoding.n_qubits) <= MOST_SCALED_SECONDS:
-        row["critical_noise_scales"] = critical_noise_scales(
-            lambda scale: noisy_energies(plan, runner, virtual, scale),
-            exact,
-            1e-3 * CHEMICAL_ACCURACY,
-            ("raw", row["mitigated"]),
-        )
+    row["critical_noise_scales"] = critical_noise_scales(
+        lambda scale: noisy_energies(plan, runner, virtual, scale),
+        exact,
+        1e-3 * CHEMICAL_ACCURACY,
+        ("raw", row["mitigated"]),
+    )
     return row
 
 

@@ -19,6 +19,7 @@ from vqe_prune.encoding import Encoding, encode
 from vqe_prune.fcidump import fcidump_text
 from vqe_prune.objective import energy_of, sector_hamiltonian
 from vqe_prune.observables import density_matrices, observables_of, properties_of
+from vqe_prune.optimize import StopReason
 from vqe_prune.paulis import Clifford
 from vqe_prune.problem import Problem
 from vqe_prune.prune.limits import Limits, choose, reference_energy
@@ -94,6 +95,7 @@ def stage_row(problem: AnyProblem, stage: Stage, encoding: str = "auto") -> dict
         "energy": stage.optimum.value,
         "error_to_exact": None if exact is None else stage.optimum.value - exact,
         **observables_of(problem, state).as_row(),
+        "converged": stage.optimum.reason is not StopReason.STEPS,
     }
     if isinstance(problem, Problem):
         row["properties"] = properties_of(problem, state, stage.orbitals).as_row()
@@ -126,6 +128,8 @@ def plan_rows(pruning: Pruning) -> list[dict[str, Any]]:
 def certificate_row(pruning: Pruning) -> dict[str, Any]:
     """Return what pruning cost, as the record holds it; ``merge`` is the certificate of the rule ``lie``."""
     row = asdict(pruning.certificate)
+    if any(stage.optimum.reason is StopReason.STEPS for stage in pruning.stages):
+        row["predicted_increase"] = None  # curvature predicts from a minimum
     return {**row, "merge": asdict(pruning.merges[-1].certificate)} if pruning.merges else row
 
 

@@ -158,7 +158,7 @@ def _compute(
     record = replace(record, times=times)
     report.write_record(folder, record)  # last: a folder with a record is complete
     journal.say(report.format_check(qsim, times, folder, unit))
-    for each in [complaint, *report.sector_complaints(record)]:
+    for each in [complaint, *report.complaints(record)]:
         if each:
             journal.say(f"WARNING: {each}")
     return record

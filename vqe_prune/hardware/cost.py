@@ -38,6 +38,9 @@ TRANSLATED = 6e-3
 TRAJECTORY = (2.5e-5, 3.5e-10)
 """Of a two-qubit gate with its noise in one trajectory, and of each of the 2^n amplitudes."""
 
+PLANNED = (0.2, 5e-3, 4e-3)
+"""Of grouping an ansatz's terms and predicting what fits, whether it is measured or not; of each term and each gate."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
@@ -62,6 +65,11 @@ def noise_seconds(circuits: Sequence[Sequence[Gate]], n_qubits: int) -> float:
     heads = {tuple(split_turns(gates)[0]) for gates in circuits}
     coupled = sum(count_resources(head).n_two_qubit_gates for head in heads)
     return coupled * _noisy_gate(n_qubits) + NOISY_END * len(circuits)
+
+
+def planning_seconds(n_terms: int, n_gates: int) -> float:
+    """Predict how long it takes to plan a measurement: terms of the Hamiltonian, gates of the ansatz."""
+    return PLANNED[0] + PLANNED[1] * n_terms + PLANNED[2] * n_gates
 
 
 def _noisy_gate(n_qubits: int) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vqe_prune.optimize import Optimum, StopReason
+from vqe_prune.optimize import Optimum
 from vqe_prune.problem import Problem
 from vqe_prune.prune.elimination import PathPoint
 from vqe_prune.prune.limits import Limits
@@ -99,7 +99,7 @@ def training_notes(
     if not isinstance(problem, QubitProblem) or exact is None:
         return []
     same = 1e-6 * max(problem.hamiltonian.norm_bound, 1.0)
-    (_, full, _), (name, last, trained) = stages[0], stages[-1]
+    (_, full, _), (name, _, trained) = stages[0], stages[-1]
     notes = []
     if full.value < exact - same:
         notes.append(
@@ -117,6 +117,4 @@ def training_notes(
             f"the {name} stage trains less surely than the one before it: {trained['n_successes']} instead of "
             f"{earlier['n_successes']} of {trained['n_seeds']} starts succeed within the steps of training"
         )
-    if last.reason is StopReason.STEPS:
-        notes.append(f"{name}: {last.reason.value}")
     return notes

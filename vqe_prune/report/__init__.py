@@ -1,5 +1,6 @@
 """Results: the record of a run, its tables, its pictures and its page."""
 
+from vqe_prune.report.complaints import complaints, unfinished
 from vqe_prune.report.device_table import format_device
 from vqe_prune.report.excited_table import format_excited
 from vqe_prune.report.page import write_page
@@ -23,6 +24,7 @@ from vqe_prune.report.table import (
 __all__ = [
     "DrawnGate",
     "Record",
+    "complaints",
     "format_certificate",
     "format_check",
     "format_device",
@@ -39,6 +41,7 @@ __all__ = [
     "record_text",
     "sector_complaints",
     "summary",
+    "unfinished",
     "write_page",
     "write_record",
 ]

@@ -9,6 +9,9 @@ from vqe_prune.report.optimization import format_optimization
 from vqe_prune.report.table import format_error
 from vqe_prune.units import HARTREE, error_unit
 
+NOTHING_LEFT = "nothing is left to measure: its energy is known"
+"""Why an ansatz without qubits is not measured, which is no shortcoming."""
+
 WIDTHS = (12, 38, 20, 14, 16, 8)
 
 
@@ -89,6 +92,8 @@ def device_title(device: Mapping[str, Any]) -> str:
     """Return the name of the device and what was asked of it."""
     configuration = device.get("configuration", {}).values()
     name = " ".join(str(part) for part in (device["name"], device["processor"], *configuration) if part)
+    if not any(measured["estimates"] for measured in device["measurements"]):
+        return f"Nothing was measured on {name}"
     scaled = "" if device["noise_scale"] == 1.0 else f", noise times {device['noise_scale']:g}"
     frames = f", circuits in up to {device['twirls']} random frames" if device.get("twirls") else ""
     return f"Measured on {name}{scaled}, {device['shots']} shots an ansatz{frames}; * is mitigated as chosen beforehand"

@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from vqe_prune.report.complaints import complaints
 from vqe_prune.report.device_table import device_header, device_lines, device_rows, device_title
 from vqe_prune.report.excited_table import format_excited
 from vqe_prune.report.geometry_table import format_nuclei
@@ -27,6 +28,7 @@ from vqe_prune.report.record import Record
 from vqe_prune.report.score_pictures import kernel_picture, scores_picture, training_picture
 from vqe_prune.report.table import (
     SCORE_HEADER,
+    UNCERTIFIED,
     certificate_texts,
     energy_rows,
     format_error,
@@ -35,7 +37,6 @@ from vqe_prune.report.table import (
     observable_texts,
     removal_counts,
     score_rows,
-    sector_complaints,
     training_header,
     training_rows,
 )
@@ -85,7 +86,7 @@ def write_page(
     """
     sections = [
         _headline(record),
-        *(f"<p><strong>WARNING: {escape(complaint)}</strong></p>" for complaint in sector_complaints(record)),
+        *(f"<p><strong>WARNING: {escape(complaint)}</strong></p>" for complaint in complaints(record)),
         *(f"<p><strong>Note:</strong> {escape(note)}</p>" for note in notes),
         _energies(record),
         _symmetries(record),
@@ -284,10 +285,17 @@ def _training(record: Record) -> str:
 
 def _certificate(record: Record) -> str:
     predicted, measured, bound = map(escape, certificate_texts(record.certificate, record.unit))
-    text = (
-        f"<h2>Certificate</h2><p>Pruning was predicted to raise the energy by {predicted} and raised it by "
-        f"{measured}. The overlap of the two states alone proves that it cannot have moved by more than {bound}.</p>"
-    )
+    if record.certificate["predicted_increase"] is None:
+        text = (
+            f"<h2>No certificate</h2><p>{UNCERTIFIED.capitalize()}. The last energy minus the first is {measured}; the "
+            f"overlap of the two states alone proves that they cannot differ by more than {bound}.</p>"
+        )
+    else:
+        text = (
+            f"<h2>Certificate</h2><p>Pruning was predicted to raise the energy by {predicted} and raised it by "
+            f"{measured}. The overlap of the two states alone proves that it cannot have moved by more than "
+            f"{bound}.</p>"
+        )
     if "merge" in record.certificate:
         text += _merge(record.certificate["merge"], record.unit)
     energy, difference = record.qsim["energy"], record.qsim["difference"]

@@ -46,6 +46,7 @@ OPTIONAL_STAGE_KEYS = {
     "properties",
     "excited",
     "nuclei",
+    "converged",
     *OBSERVABLE_KEYS,
 }
 
@@ -113,12 +114,13 @@ class Record:
             "whole" is false), "training" (TRAINING_KEYS; the curve holds error quartiles over seeds at its steps),
             "orbitals" (the matrix of the orbitals that the ansatz acts in where these are not the problem's), for
             electrons "encoding" (its name) and "wires" (what each qubit of the circuit holds, a text) and "properties"
-            (its dipole in debye, None where not known, and its natural_occupations); the final stage also "excited",
-            the excited states out of it with their method, and "nuclei", the geometries with their gradients
-            (hartree per bohr; the first is the molecule's own), where they were asked for.
+            (its dipole in debye, None where not known, and its natural_occupations); "converged" is false where its
+            optimisation stopped at the largest number of steps; the final stage also "excited", the excited states out
+            of it with their method, and "nuclei", the geometries with their gradients (hartree per bohr; the first is
+            the molecule's own), where they were asked for.
         plan: One entry a rotation of the ansatz as built; keys PLAN_KEYS.
-        certificate: predicted_increase, measured_increase, bound; with the rule ``lie`` also merge, a mapping of
-            MERGE_KEYS.
+        certificate: predicted_increase (None where a stage did not converge), measured_increase, bound; with the rule
+            ``lie`` also merge, a mapping of MERGE_KEYS.
         qsim: energy of the final circuit on qsim, and its difference to the exact engine.
         times: total and its parts.
         versions: Package versions.
@@ -300,6 +302,8 @@ def _check_rows(content: Mapping[str, Any], file: Path) -> None:
             raise InputError(f"{file}: a stage must have a name and numbers")
         if "orbitals" in stage and not _is_square(stage["orbitals"]):
             raise InputError(f"{file}: a stage's orbitals must be a square matrix of numbers")
+        if not isinstance(stage.get("converged", True), bool):
+            raise InputError(f"{file}: converged of a stage must be true or false")
         if not all(isinstance(stage.get(name, ""), str) for name in ("encoding", "wires")):
             raise InputError(f"{file}: encoding and wires of a stage must be texts")
         if "properties" in stage and not _are_properties(stage["properties"]):

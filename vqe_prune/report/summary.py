@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vqe_prune.report.complaints import complaints
 from vqe_prune.report.device_table import format_device
 from vqe_prune.report.excited_table import format_excited
 from vqe_prune.report.geometry_table import format_nuclei
@@ -15,7 +16,6 @@ from vqe_prune.report.table import (
     format_scores,
     format_stages,
     format_training,
-    sector_complaints,
 )
 
 
@@ -34,6 +34,6 @@ def summary(record: Record) -> str:
         format_certificate(record.certificate, unit),
         "" if record.device is None else format_device(record.device, unit),
         format_check(record.qsim, record.times, None, unit),
-        *(f"WARNING: {complaint}" for complaint in sector_complaints(record)),
+        *(f"WARNING: {complaint}" for complaint in complaints(record)),
     ]
     return "\n".join(part for part in parts if part)

@@ -294,12 +294,17 @@ def format_certificate(certificate: Mapping[str, Any], unit: str = HARTREE) -> s
     """Return the certificate of energies in `unit`, with that of the rule ``lie`` where it has one."""
     predicted, measured, bound = certificate_texts(certificate, unit)
     lines = [f"Certificate: predicted increase {predicted}, measured {measured}, at most {bound}"]
+    if certificate["predicted_increase"] is None:
+        lines = [f"No certificate: {UNCERTIFIED}; the last energy minus the first is {measured}, at most {bound}"]
     if "merge" in certificate:
         merge = certificate["merge"]
         lines += [f"lie: {text}" for text in merge_texts(merge, unit)]
         rows = [("merging, before tuning", "measured", "at most"), *merge_rows(merge, unit)]
         lines += [f"  {what:<35}{measured:<12}{bounds}".rstrip() for what, measured, bounds in rows]
     return "\n".join(lines)
+
+
+UNCERTIFIED = "an optimisation stopped before its minimum, so that what pruning cost is not known"
 
 
 def merge_texts(merge: Mapping[str, Any], unit: str = HARTREE) -> list[str]:
