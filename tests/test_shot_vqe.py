@@ -265,7 +265,9 @@ def test_bad_input_is_refused(h2_energy, h2, molecular, tmp_path: Path) -> None:
     content = json.loads(checkpoint.read_text())
     for broken in ("{", "[]", json.dumps(content | {"history": [{"angles": 3}]}), json.dumps(content | {"stop": "x"})):
         checkpoint.write_text(broken)
-        with pytest.raises(vp.InputError, match="cannot be read"):
+        with pytest.raises(
+            vp.InputError, match=r"cannot be read .*: move its folder aside .* iterations .* are then lost"
+        ):
             read_progress(checkpoint)
 
 

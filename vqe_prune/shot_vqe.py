@@ -399,17 +399,30 @@ def read_progress(checkpoint: Path, digest: str | None = None) -> ShotProgress |
     try:
         content = json.loads(checkpoint.read_text())
         if content.pop("schema") != SCHEMA:
-            raise InputError(f"{checkpoint} is of another version; remove it or choose another folder")
+            raise InputError(
+                f"{checkpoint} is of another version of vqe_prune: use that one, or {_moved_aside(checkpoint)}"
+            )
         found = content.pop("digest")
         if digest is not None and found != digest:
-            raise InputError(f"{checkpoint} is of another optimisation; choose another folder")
+            raise InputError(
+                f"{checkpoint} is of another optimisation: choose another folder, or {_moved_aside(checkpoint)}"
+            )
         history = tuple(Iteration(**_tuples(row)) for row in content.pop("history"))
         stop = content.pop("stop")
         return ShotProgress(**_tuples(content), history=history, stop=None if stop is None else StopReason[stop])
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{checkpoint} cannot be read ({first_line(error)}); remove it to begin again") from error
+        raise InputError(f"{checkpoint} cannot be read ({first_line(error)}): {_moved_aside(checkpoint)}") from error
+
+
+def _moved_aside(checkpoint: Path) -> str:
+    """The advice to move a checkpoint aside with the jobs beside it, and what that costs."""
+    folder = checkpoint.parent
+    return (
+        f"move its folder aside (mv {folder} {folder}.aside) and the optimisation begins again: the iterations "
+        "that were measured are then lost to it, so keep what was moved"
+    )
 
 
 def _tuples(row: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import io
 import json
 import secrets
+import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -256,7 +258,7 @@ def read_batch(folder: Path) -> Batch:
     """Read ``job.json``.
 
     Raises:
-        InputError: It is not there or not whole.
+        InputError: It is not there, not whole or of another version; the message says what moving it aside loses.
 
     """
     import cirq
@@ -267,13 +269,16 @@ def read_batch(folder: Path) -> Batch:
     try:
         content = json.loads(path.read_text())
         if content["schema"] not in (1, SCHEMA):
-            raise InputError(f"{path} has schema {content['schema']}, but this version reads {SCHEMA}")
+            raise InputError(
+                f"{path} was written by another version of vqe_prune (schema {content['schema']}, this one reads 1 to "
+                f"{SCHEMA}): collect its jobs with that version, or {moved_aside(folder)}"
+            )
         if content["schema"] == 1:
             programs = tuple(cirq.read_json(json_text=json.dumps(each)) for each in content["circuits"])
         else:
             moments = cirq.read_json(json_text=json.dumps(content["moments"]))
             programs = tuple(cirq.Circuit([moments[k] for k in each]) for each in content["circuits"])
-        return Batch(
+        batch = Batch(
             processor=content["processor"],
             digest=content["digest"],
             programs=programs,
@@ -282,10 +287,27 @@ def read_batch(folder: Path) -> Batch:
             frames=tuple(content.get("frames", ())),
             jobs=tuple(Job(**{**job, "circuits": tuple(job["circuits"])}) for job in content["jobs"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+        sent = sorted(k for job in batch.jobs for k in job.circuits)
+        if sent != list(range(len(programs))) or len(batch.shots) != len(programs) or "name" not in batch.processor:
+            raise ValueError("its jobs do not fit its circuits")
+        return batch
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{path} cannot be read as a batch ({type(error).__name__}); remove the folder") from error
+        why = first_line(error) if isinstance(error, ValueError) else type(error).__name__
+        raise InputError(
+            f"{path} cannot be read as a batch ({why}): bring back a copy of it that is whole, or {moved_aside(folder)}"
+        ) from error
+
+
+def moved_aside(folder: Path) -> str:
+    """Return the advice to move a batch's folder aside, and what that costs."""
+    stored = len(list(folder.glob("results_*.npz")))
+    results = f" and the stored results of {stored} jobs" if stored else ""
+    return (
+        f"move the folder aside (mv {folder} {folder}.aside) and all its circuits are sent again: the ids of jobs that "
+        f"were sent, on a real processor paid for,{results} are then lost to the study, so keep what was moved"
+    )
 
 
 def _read_placement(content: Mapping[str, Any] | None) -> Placement | None:
@@ -387,8 +409,12 @@ def _await(
         try:
             with np.load(path, allow_pickle=False) as file:
                 stored.append([np.asarray(file[f"circuit_{c}"], dtype=np.bool_) for c in planned.circuits])
-        except (OSError, ValueError, KeyError) as error:
-            raise InputError(f"{path} cannot be read ({first_line(error)}); remove it and collect again") from error
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            again = "fetched by its id" if batch.processor["name"] == GOOGLE else "run"
+            raise InputError(
+                f"{path} cannot be read ({first_line(error)}); move it aside (mv {path} {path}.aside) and its job is "
+                f"{again} again"
+            ) from error
     return _merged(batch, stored)
 
 

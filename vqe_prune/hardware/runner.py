@@ -24,7 +24,16 @@ from vqe_prune.hardware.compilation import (
     place_circuits,
     validate,
 )
-from vqe_prune.hardware.jobs import JOB_FILE, Batch, collect, plan_batch, read_batch, run_batch, submit_batch
+from vqe_prune.hardware.jobs import (
+    JOB_FILE,
+    Batch,
+    collect,
+    moved_aside,
+    plan_batch,
+    read_batch,
+    run_batch,
+    submit_batch,
+)
 from vqe_prune.hardware.placement import Placement
 from vqe_prune.hardware.processors import GOOGLE, describe_processor, explained
 from vqe_prune.hardware.twirling import can_twirl, split_shots
@@ -139,7 +148,10 @@ class DeviceRunner:
         if self._target is None and self.placement is not None:  # of a batch that was sent earlier
             same = [target for target in self._targets if target.errors.gate == self.placement.gate]
             if not same:
-                raise InputError(f"the processor has no {self.placement.gate} gate any more; choose another folder")
+                raise InputError(
+                    f"the processor has no {self.placement.gate} gate any more, for which the circuits in "
+                    f"{self._folder} were compiled; choose another folder"
+                )
             self._target = same[0]
         elif self._target is None:
             self.place(circuits, weights)
@@ -222,7 +234,10 @@ class DeviceRunner:
         if (folder / JOB_FILE).exists():
             batch = read_batch(folder)
             if batch.digest != self._digest_of(circuits, shots, fold, call):
-                raise InputError(f"{folder} holds a batch of other circuits or settings; choose another folder")
+                raise InputError(
+                    f"{folder / JOB_FILE} is of other circuits or settings: choose another folder (of a study "
+                    f"output_dir=), or {moved_aside(folder)}"
+                )
             if self.placement is None and batch.placement is not None:
                 self.placement = batch.placement  # later batches go to the same qubits
             return folder, batch
