@@ -51,6 +51,7 @@ class _Service:
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Service]:
     found = _Service()
     monkeypatch.setattr(cirq_google, "get_engine", lambda _: found.engine)
+    monkeypatch.setattr("google.auth.default", lambda: (None, "my-project"))
     yield found
 
 

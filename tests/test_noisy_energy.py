@@ -210,7 +210,7 @@ def test_a_study_says_how_good_the_processor_must_be(tmp_path: Path) -> None:
         (["device=weber", "device.run=x"], "device.run has no effect with the virtual device=weber"),
         (["device=weber", "device.config=x"], "device.config has no effect with the virtual device=weber"),
         (["device=google", "device.seconds=5"], "device.seconds has no effect with device=google"),
-        (["device=google", "device.run=a", "device.snapshot=b"], "exclude each other"),
+        (["device=google", "device.processor=x", "device.run=a", "device.snapshot=b"], "exclude each other"),
         (["device=weber", "device.seconds=0"], "device.seconds=0.0 must be above 0"),
         (["device=weber", "device.stages=[prunned]"], "did you mean pruned"),
         (["device=weber", "device.stages=[]"], "must name each once; available: full, symmetry, pruned"),
@@ -226,7 +226,7 @@ def test_device_settings(arguments: list[str], message: str) -> None:
 
 
 def test_whether_to_wait_does_not_make_another_study() -> None:
-    google = ["molecule=H2", "device=google"]
+    google = ["molecule=H2", "device=google", "device.processor=x"]
     wait, no_wait = (config.parse_settings([*google, *more]) for more in ([], ["device.wait=false"]))
     assert config.output_folder(wait) == config.output_folder(no_wait)
     assert config.output_folder(config.parse_settings([*google, "device.run=a"])) != config.output_folder(wait)

@@ -1,5 +1,7 @@
 """A study on a virtual processor, and the settings of it."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 import vqe_prune as vp
 from vqe_prune import config, device_settings
 from vqe_prune.__main__ import main
+from vqe_prune.google_credentials import check_credentials
 from vqe_prune.measurement_plan import MITIGATIONS
 from vqe_prune.on_device import measure_on_device, open_device
 from vqe_prune.report import summary
@@ -95,11 +98,21 @@ def test_google_without_credentials_fails_before_anything_is_computed(tmp_path: 
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NO_GCE_CHECK", "true")
+    arguments = ["molecule=H2", "device=google", "device.processor=x", f"output_dir={tmp_path}/run"]
     said: list[str] = []
     with pytest.raises(vp.InputError, match="credentials"):
-        run(config.parse_settings(["molecule=H2", "device=google", f"output_dir={tmp_path}/run"]), write=said.append)
+        run(config.parse_settings(arguments), write=said.append)
     assert not said
     assert not (tmp_path / "run").exists()
+    code = "import sys; from vqe_prune.__main__ import main; print(main(sys.argv[1:]), *sys.modules)"
+    for refused, why in ((arguments, "finds no credentials"), (arguments[:2], "needs device.processor=ID")):
+        done = subprocess.run([sys.executable, "-c", code, *refused], capture_output=True, text=True, check=True)
+        assert done.stdout.startswith("2 ") and why in done.stderr
+        assert not {"cirq", "pyscf", "cirq_google"} & set(done.stdout.split())  # they take ten seconds to import
+    monkeypatch.setattr("google.auth.default", lambda: (None, None))
+    with pytest.raises(vp.InputError, match=r"give device.project=ID or set GOOGLE_CLOUD_PROJECT"):
+        check_credentials(None)
+    check_credentials("my-project")
 
 
 def test_a_device_that_measures_nothing_is_said_and_is_status_3(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -1,7 +1,6 @@
 """Whole runs as a user makes them: results, resuming after any end, two at once, folders that cannot be used."""
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -212,10 +211,36 @@ def test_folders_that_cannot_be_used_are_refused(lih: Path, tmp_path: Path, caps
     errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 4
     assert all("choose another output_dir" in line for line in errors)
-    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everywhere
-    assert main(["molecule=H2", f"output_dir={tmp_path / 'new'}"]) == 2
-    assert "cannot be written to" in capsys.readouterr().err
-    assert not (tmp_path / "new").exists()
+
+
+def test_folders_that_cannot_be_made_are_refused_before_the_chemistry(tmp_path: Path, capsys, monkeypatch) -> None:
+    monkeypatch.setattr("vqe_prune.study.set_up", None)
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere" / "x")
+    (tmp_path / "trace" / "trace.jsonl").mkdir(parents=True)
+    (tmp_path / "record" / "record.json").mkdir(parents=True)
+    (tmp_path / "sent").mkdir()
+    (tmp_path / "sent" / "device").write_text("")
+    before = sorted(tmp_path.rglob("*"))
+    for folder, why in {
+        tmp_path / "dangling": "File exists",
+        tmp_path / ("x" * 300): "name too long",
+        Path("/proc/none"): "No such file",  # no folder can be made there, not even by root
+        tmp_path / "trace": "trace.jsonl is no file",
+        tmp_path / "record": "record.json is no file",
+        tmp_path / "sent": "device is no folder",
+    }.items():
+        assert main(["molecule=H2", f"output_dir={folder}"]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith(f"vqe_prune: output_dir={folder} cannot be ") and error.count("\n") == 1
+        assert why in error and "choose another output_dir" in error
+
+    def refused(**_: object) -> None:
+        raise PermissionError(13, "Permission denied")  # root may write everywhere
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refused)
+    assert main(["molecule=H2", f"output_dir={tmp_path / 'new' / 'one'}"]) == 2
+    assert f"output_dir={tmp_path / 'new' / 'one'} cannot be written" in capsys.readouterr().err
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_full_disk_is_one_line(tmp_path: Path, monkeypatch, capsys) -> None:

@@ -10,9 +10,12 @@ from pathlib import Path
 from vqe_prune import config, device_settings, excited_settings
 from vqe_prune.errors import ConvergenceError, InputError, PendingError
 from vqe_prune.excitation_settings import ORDERS, STARTS
+from vqe_prune.google_credentials import GOOGLE, check_credentials
 from vqe_prune.lie_settings import CALIBRATIONS, DISTANCES, ENSEMBLES
 from vqe_prune.molecule_input import molecule_names
 from vqe_prune.molecule_settings import ORBITALS
+from vqe_prune.run_folder import check_writable
+from vqe_prune.settings import Settings
 
 USAGE = """\
 Usage: python -m vqe_prune [setting=value ...]
@@ -147,6 +150,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         collecting = arguments[:1] == ["collect"]
         settings = config.settings_of_run(_folder(arguments[1:])) if collecting else config.parse_settings(arguments)
+        _check_surroundings(settings)
         from vqe_prune import report, study  # imports PySCF: only once the settings are known to be good
 
         record = study.run(settings, collect=collecting)
@@ -172,6 +176,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("\nvqe_prune: interrupted; the same command goes on where this one stopped", file=sys.stderr)
         return 130
     return ConvergenceError.exit_status if report.unfinished(record) else 0
+
+
+def _check_surroundings(settings: Settings) -> None:
+    """Raise InputError where results cannot be written or the service cannot be asked, before anything is imported."""
+    folder = config.output_folder(settings)
+    check_writable(folder)
+    if settings.device.name == GOOGLE and not (folder / "record.json").exists():  # a complete study is only shown
+        check_credentials(settings.device.project)
 
 
 def _folder(arguments: Sequence[str]) -> Path:

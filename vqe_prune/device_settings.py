@@ -6,11 +6,12 @@ import math
 from collections.abc import Sequence
 
 from vqe_prune.errors import InputError, near_misses
+from vqe_prune.google_credentials import GOOGLE
 from vqe_prune.lie_settings import CALIBRATIONS
 from vqe_prune.settings import Settings
 
 FEWEST_SHOTS = 1000
-DEVICES = (*CALIBRATIONS, "google")
+DEVICES = (*CALIBRATIONS, GOOGLE)
 MOST_TWIRLS = 1000
 OF_GOOGLE = ("project", "processor", "run", "snapshot", "config", "wait")
 OF_VIRTUAL = ("noise_scale", "seconds")
@@ -41,11 +42,13 @@ def check_device(settings: Settings, given: set[str], rules: Sequence[str]) -> N
         return
     if device.name not in DEVICES:
         raise InputError(f"unknown device={device.name}{near_misses(device.name, DEVICES)}")
-    virtual = device.name != "google"
+    virtual = device.name != GOOGLE
     for key in OF_GOOGLE if virtual else OF_VIRTUAL:
         if f"device.{key}" in given:
             kind = "the virtual device" if virtual else "device"
             raise InputError(f"device.{key} has no effect with {kind}={device.name}; leave it out")
+    if not virtual and not device.processor:
+        raise InputError("device=google needs device.processor=ID, the id of a processor of Google's service")
     if device.run is not None and device.snapshot is not None:
         raise InputError("device.run and device.snapshot exclude each other; leave one of them out")
     for name in device.stages:

@@ -12,8 +12,8 @@ import numpy as np
 
 from vqe_prune.device_settings import AUTO
 from vqe_prune.errors import ConvergenceError, InputError
+from vqe_prune.google_credentials import GOOGLE
 from vqe_prune.hardware import DeviceRunner
-from vqe_prune.hardware.processors import GOOGLE
 from vqe_prune.measurement_plan import REFERENCE_ANGLE
 from vqe_prune.objective import energy_of
 from vqe_prune.prune.pruning import Pruning

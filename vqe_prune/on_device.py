@@ -17,9 +17,10 @@ from vqe_prune.device_settings import AUTO, DEVICE_STAGES, FEWEST_SHOTS
 from vqe_prune.device_vqe import STAGE, optimise_on_device
 from vqe_prune.encoding import CHECK_WORTH, Encoding, encode
 from vqe_prune.errors import InputError, PendingError
+from vqe_prune.google_credentials import GOOGLE
 from vqe_prune.hardware import DeviceRunner, open_processor
 from vqe_prune.hardware.cost import MOST_QUBITS, Cost, noise_seconds, planning_seconds, predict_cost
-from vqe_prune.hardware.processors import GOOGLE, configuration_of
+from vqe_prune.hardware.processors import configuration_of
 from vqe_prune.measure import Measurement, estimate, run_plan
 from vqe_prune.measurement_plan import (
     GATE_ERROR,

@@ -6,11 +6,15 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from vqe_prune.errors import InputError
+
+FILES = ("record.json", "trace.jsonl", ".lock")
+FOLDERS = ("device",)
+"""What a study needs as files and as folders under its own."""
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -30,14 +34,29 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 
 def check_writable(folder: Path) -> None:
-    """Raise InputError where `folder` cannot be made or written, without making it."""
-    existing = folder.absolute()
-    while not existing.exists() and existing != existing.parent:
-        existing = existing.parent
-    if not existing.is_dir():
-        raise InputError(f"output_dir={folder}: {existing} is not a folder; choose another output_dir")
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise InputError(f"output_dir={folder}: {existing} cannot be written to; choose another output_dir")
+    """Raise InputError where a study could not write into `folder`: make it, write a file, and take both away again."""
+    made: list[Path] = []
+    try:
+        missing = [path for path in (folder, *folder.parents) if not path.exists()]
+        for path in reversed(missing):
+            path.mkdir(exist_ok=True)
+            made.append(path)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        for path in folder.iterdir():
+            if path.name in FILES + FOLDERS and path.is_dir() != (path.name in FOLDERS):
+                kind = "file" if path.name in FILES else "folder"
+                raise InputError(f"output_dir={folder} cannot be used: {path} is no {kind}; choose another output_dir")
+            if path.name in FILES and not os.access(path, os.R_OK | os.W_OK):
+                raise PermissionError(0, "may not be written", str(path))
+    except OSError as error:
+        where = Path(error.filename or folder)
+        why = f"{where if where in (folder, *folder.parents) or where.parent == folder else folder}: {error.strerror}"
+        raise InputError(f"output_dir={folder} cannot be written ({why}); choose another output_dir") from error
+    finally:
+        for path in reversed(made):
+            with suppress(OSError):  # another run is there already
+                path.rmdir()
 
 
 class Trace:

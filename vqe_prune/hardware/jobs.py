@@ -23,10 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqe_prune.errors import ConvergenceError, InputError, PendingError, first_line
+from vqe_prune.google_credentials import GOOGLE
 from vqe_prune.hardware.compilation import MEASUREMENT_KEY
 from vqe_prune.hardware.placement import Placement
 from vqe_prune.hardware.processors import (
-    GOOGLE,
     configuration_of,
     describe_processor,
     explained,

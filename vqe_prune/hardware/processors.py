@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from vqe_prune.errors import ConvergenceError, InputError, first_line, near_misses
+from vqe_prune.google_credentials import GOOGLE, LOG_IN, NEEDS_PROJECT, no_credentials
 from vqe_prune.lie_settings import CALIBRATIONS
 
 if TYPE_CHECKING:
@@ -14,15 +15,11 @@ if TYPE_CHECKING:
     import cirq_google
     from cirq_google.engine import AbstractProcessor
 
-GOOGLE = "google"
-
 DEVICES = (*CALIBRATIONS, GOOGLE)
 """Names that `open_processor` knows: virtual processors, and Google's service."""
 
 OF_GOOGLE = ("project", "processor", "run", "snapshot", "config")
 """Arguments of `open_processor` that virtual processors do not have."""
-
-LOG_IN = "run `gcloud auth application-default login` or set GOOGLE_APPLICATION_CREDENTIALS to a key file"
 
 
 def open_processor(
@@ -225,8 +222,7 @@ def _explain(error: Exception, project: str | None, processor: str | None) -> No
 
     where = f"device.project={project}" if project else "the default project of the credentials"
     if isinstance(error, exceptions.DefaultCredentialsError):
-        reason = first_line(error).split(" To set up")[0].rstrip(".")
-        raise InputError(f"device=google finds no credentials ({reason}); {LOG_IN}") from error
+        raise InputError(no_credentials(error)) from error
     if isinstance(error, exceptions.RefreshError):
         raise InputError(f"device=google: the credentials are refused ({first_line(error)}); {LOG_IN}") from error
     if isinstance(error, EngineException):
@@ -242,7 +238,7 @@ def _explain(error: Exception, project: str | None, processor: str | None) -> No
                 f"check device.processor=ID and device.project=ID"
             ) from error
     elif isinstance(error, OSError) and not isinstance(error, TimeoutError | ConnectionError):
-        raise InputError("device=google needs a project: give device.project=ID or set GOOGLE_CLOUD_PROJECT") from error
+        raise InputError(NEEDS_PROJECT) from error
     raise ConvergenceError(
         f"device=google: the service failed ({type(error).__name__}: {first_line(error)}); "
         f"try again, or device=willow_pink for a virtual processor"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from vqe_prune.circuit import Gate, count_resources
 from vqe_prune.errors import InputError, PendingError
+from vqe_prune.google_credentials import GOOGLE
 from vqe_prune.hardware.compilation import (
     ROUTED_CANDIDATES,
     CompiledCircuit,
@@ -35,7 +36,7 @@ from vqe_prune.hardware.jobs import (
     submit_batch,
 )
 from vqe_prune.hardware.placement import Placement
-from vqe_prune.hardware.processors import GOOGLE, describe_processor, explained
+from vqe_prune.hardware.processors import describe_processor, explained
 from vqe_prune.hardware.twirling import can_twirl, split_shots
 
 if TYPE_CHECKING:
