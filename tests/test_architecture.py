@@ -9,11 +9,12 @@ import vqe_prune
 
 PACKAGE = Path(vqe_prune.__file__).parent
 ORDER = [
-    "errors", "units", "run_folder", "google_credentials", "settings", "lie_settings", "device_settings",
-    "excitation_settings", "excited_settings", "molecule_settings", "dipole", "electrons", "fcidump", "molecule_input",
-    "basis_sets", "active_space", "correlation", "natural_orbitals", "chemistry", "engine.pauli_kernels", "paulis",
-    "lattice", "models", "automorphism", "symmetry", "problem", "alignment", "ansatz.rotation", "ansatz.ucc",
-    "ansatz.fabric", "ansatz.amplitudes", "ansatz.order", "starts", "ansatz.layered", "ansatz.imported",
+    "errors", "units", "run_folder", "google_credentials", "settings", "setting_types", "lie_settings",
+    "device_settings", "excitation_settings", "excited_settings", "molecule_settings", "dipole", "electrons", "fcidump",
+    "molecule_input", "basis_sets", "active_space", "correlation", "natural_orbitals", "chemistry",
+    "engine.pauli_kernels", "paulis", "lattice", "models", "automorphism", "symmetry", "problem", "alignment",
+    "ansatz.rotation", "ansatz.ucc", "ansatz.fabric", "ansatz.amplitudes", "ansatz.order", "starts", "ansatz.layered",
+    "ansatz.imported",
     "engine.determinants", "engine.kernels", "engine.sector", "engine.statevector", "exact", "qubit_problem",
     "objective", "observables", "spectrum", "subspace", "state_problem", "optimize", "continuation", "training",
     "orbitals", "nuclear_gradient",

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from vqe_prune import config
+from vqe_prune import config, setting_types
 from vqe_prune.__main__ import main
 from vqe_prune.config import parse_settings
 from vqe_prune.errors import InputError
@@ -28,14 +28,24 @@ BAD = {
     "pruner.tolerance=0": "above 0",
     "pruner.tolerance=nan": "above 0",
     "pruner.tolerance=-1e-3": "above 0",
-    "pruner.tolerance=small": "pruner.tolerance=small",
+    "pruner.tolerance=small": "pruner.tolerance=small is not a number",
+    "pruner.weights=2": "pruner.weights=2 is not a list of numbers in brackets: [1,1,0.1]",
+    "pruner.condense=maybe": "pruner.condense=maybe is not true or false",
+    "molecule.basis=[a,b]": "molecule.basis=[a,b] is not a text",
+    "molecule.active_space=[a,b]": "molecule.active_space=[a,b] is not a list of whole numbers",
+    "molecule.active_space=[1,[2]]": "molecule.active_space=[1,[2]] is not a list of whole numbers",
+    "pruner=[[a]]": "pruner.rules=[[a]] is not a list of names",
+    "pruner=[null]": "pruner.rules=[null] is not a list of names",
+    "seed=null": "seed=null is not a whole number",
+    "device.wait=maybe": "device.wait=maybe is not true or false",
+    "device.shots=1.5": "device.shots=1.5 is not a whole number",
     "pruner.parameters=-1": "0 or more",
-    "pruner.parameters=2.5": "Integer",
+    "pruner.parameters=2.5": "pruner.parameters=2.5 is not a whole number",
     "pruner.relative_to=fci": "unknown pruner.relative_to",
     "ansatz=uccs": "did you mean uccsd",
-    "molecule.charge=one": "Integer",
-    "molecule.charge=true": "Integer",
-    "molecule.active_space=4": "molecule.active_space=4",
+    "molecule.charge=one": "molecule.charge=one is not a whole number",
+    "molecule.charge=true": "molecule.charge=true is not a whole number",
+    "molecule.active_space=4": "molecule.active_space=4 is not a list of whole numbers in brackets: [2,3]",
     "molecule.active_space=[4]": "[electrons,orbitals]",
     "molecule.active_space=[0,2]": "[electrons,orbitals]",
     "molecule.basis={a: 1}": "must be a name, or a name for each element",
@@ -105,6 +115,27 @@ def test_settings_without_effect_are_errors(arguments: list[str], message: str) 
         parse_settings(arguments)
 
 
+def test_a_single_word_is_a_list_of_one() -> None:
+    device = ["device=weber"]
+    for word, listed in {"device.stages": "pruned", "device.mitigation": "readout"}.items():
+        assert parse_settings([*device, f"{word}={listed}"]) == parse_settings([*device, f"{word}=[{listed}]"])
+    for none in ("none", "[none]"):
+        settings = parse_settings([*device, f"device.mitigation={none}"])
+        assert settings == parse_settings([*device, "device.mitigation=[]"])
+    assert parse_settings([*device, "device.mitigation=auto"]) == parse_settings(device)
+    assert parse_settings(["pruner.rules=fisher"]) == parse_settings(["pruner=fisher"])
+    qubits = ["model=tfim", "ansatz=hardware_efficient"]
+    assert parse_settings([*qubits, "ansatz.blocks=x"]) == parse_settings([*qubits, "ansatz.blocks=[x]"])
+    with pytest.raises(InputError, match="did you mean readout"):
+        parse_settings([*device, "device.mitigation=readouts"])
+
+
+def test_every_kind_of_setting_has_words() -> None:
+    assert set(setting_types.kinds()) == {*config._known_keys(config.Settings), "file_contents"}
+    kinds = {kind for key, kind in setting_types.kinds().items() if key != "file_contents"}
+    assert kinds == set(setting_types.KINDS)
+
+
 FILES = {
     "empty.xyz": (b"", "the file is empty"),
     "binary.xyz": (b"\x80\x81\xff\x00", "not a text file"),
@@ -119,7 +150,7 @@ FILES = {
     "missing.yaml": (b"basis: sto-3g\n", "the field geometry is missing"),
     "nested.yaml": (b"geometry: {a: b}\n", "must be text or a number"),
     "type.yaml": (b"geometry: H 0 0 0\ncharge: [1]\n", "must be text or a number"),
-    "number.yaml": (b"geometry: H 0 0 0\ncharge: much\n", "charge"),
+    "number.yaml": (b"geometry: H 0 0 0\ncharge: much\n", "molecule.charge=much is not a whole number"),
     "call.yaml": (b'geometry: !!python/object/apply:os.system ["touch ran"]\n', "not YAML"),
     "interpolation.yaml": (b"geometry: ${oc.env:HOME}\n", "interpolation"),
     "deep.yaml": (b"geometry: " + b"[" * 5000, "not YAML"),

@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from vqe_prune.device_settings import check_device
-from vqe_prune.errors import InputError, first_line, near_misses, shortened
+from vqe_prune.errors import InputError, first_line, near_misses
 from vqe_prune.excitation_settings import FABRICS, check_excitations, fill_excitation_defaults
 from vqe_prune.excited_settings import check_excited
 from vqe_prune.lie_settings import check_lie
 from vqe_prune.molecule_input import molecule_names, molecule_source
 from vqe_prune.molecule_settings import check_molecule
+from vqe_prune.setting_types import listed, wrong_kind
 from vqe_prune.settings import NOT_IN_DIGEST, OF_ELECTRONS, MoleculeSettings, Settings, digest
 
 ANSATZE = (*OF_ELECTRONS, "hardware_efficient", "hva", "qaoa")
@@ -182,12 +183,14 @@ def parse_settings(arguments: Sequence[str]) -> Settings:
     try:
         merged = OmegaConf.merge(OmegaConf.structured(Settings), tree)
     except OmegaConfBaseException as error:
-        raise InputError(f"molecule={chosen_molecule}: {error.full_key}: {first_line(error)}") from error
+        name = str(error.full_key).rpartition(".")[2]
+        wrong = wrong_kind(f"molecule.{name}", tree["molecule"].get(name))
+        raise InputError(f"molecule={chosen_molecule}: {wrong}") from error
     for key, value in values.items():
         try:
             OmegaConf.update(merged, key, value)
         except OmegaConfBaseException as error:
-            raise InputError(f"{key}={shortened(value)}: {first_line(error)}") from error
+            raise InputError(wrong_kind(key, value)) from error
     settings = OmegaConf.to_object(merged)
     assert isinstance(settings, Settings)
     _check(settings, set(values))
@@ -232,7 +235,7 @@ def _parse_overrides(arguments: Sequence[str]) -> dict[str, Any]:
             raise InputError(f"molecule= needs a name or a file; available: {', '.join(molecule_names())}")
         if _main_key(key) in values:
             raise InputError(f"{argument}: {_main_key(key)} is set twice; leave one of them out")
-        values[_main_key(key)] = _plain(value, key)
+        values[_main_key(key)] = listed(_main_key(key), _plain(value, key))
     return values
 
 
@@ -248,7 +251,7 @@ def _plain(value: Any, key: str) -> Any:
         return {str(element): _plain(name, "") for element, name in value.items()}
     if isinstance(value, dict):
         raise InputError(f"{key}: a mapping is not a value here; set its entries one by one")
-    if key == "pruner":
+    if key in ("pruner", "pruner.rules"):
         return [WITH_SYMMETRY, str(value)]
     return str(value) if type(value).__name__ == "QuotedString" else value
 

@@ -1,0 +1,69 @@
+"""What kind of value each setting takes, in the user's words."""
+
+from __future__ import annotations
+
+import types
+from dataclasses import fields, is_dataclass
+from functools import cache
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from vqe_prune.errors import InputError, shortened
+from vqe_prune.settings import Settings
+
+KINDS: dict[Any, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    list[str]: "a list of names in brackets: [a,b]",
+    list[int]: "a list of whole numbers in brackets: [2,3]",
+    list[float]: "a list of numbers in brackets: [1,1,0.1]",
+}
+
+NONE = "none"
+"""Stands for no mitigation at all."""
+
+
+@cache
+def kinds() -> dict[str, Any]:
+    """Return the type of each setting by its dotted name, without the None that stands for a default."""
+    return _kinds(Settings, "")
+
+
+def _kinds(schema: type, prefix: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    hints = get_type_hints(schema)
+    for entry in fields(schema):
+        kind = hints[entry.name]
+        if get_origin(kind) in (Union, types.UnionType):
+            (kind,) = (each for each in get_args(kind) if each is not type(None))
+        if is_dataclass(kind):
+            found |= _kinds(kind, f"{prefix}{entry.name}.")  # type: ignore[arg-type]
+        else:
+            found[prefix + entry.name] = kind
+    return found
+
+
+def listed(key: str, value: Any) -> Any:
+    """Return a single word where names are asked for as a list of it, as if it had been given in brackets.
+
+    Raises:
+        InputError: The value is a list with something in it that no setting takes.
+
+    """
+    if isinstance(value, list) and any(item is None or isinstance(item, list) for item in value):
+        raise InputError(wrong_kind(key, value))
+    if key == "device.mitigation" and value in (NONE, [NONE]):
+        return []
+    return [value] if kinds().get(key) == list[str] and isinstance(value, str) and value else value
+
+
+def wrong_kind(key: str, value: Any) -> str:
+    """Return in words that a value is not what a setting takes, as ``device.shots=1.5 is not a whole number``."""
+    return f"{key}={shortened(_as_typed(value))} is not {KINDS.get(kinds().get(key), 'what this setting takes')}"
+
+
+def _as_typed(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{','.join(map(_as_typed, value))}]"
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
