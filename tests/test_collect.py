@@ -170,12 +170,20 @@ def test_a_study_without_a_device_has_nothing_to_collect(tmp_path: Path, capsys:
     assert "measures on no device" in capsys.readouterr().err
 
 
-def test_a_virtual_study_is_finished(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_a_virtual_study_has_nothing_to_collect(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """Its jobs end with their process: nothing is simulated again under the name of collecting."""
     virtual = ["device=willow_pink", "device.mitigation=[]", "device.shots=1000", "device.stages=[pruned]"]
     assert main(["molecule=H2", *virtual, f"output_dir={tmp_path}/run"]) == 0
+    assert main(["collect", f"{tmp_path}/run"]) == 0  # a complete one is shown
     first = read_record(tmp_path / "run").device
     (tmp_path / "run" / "record.json").unlink()
-    assert main(["collect", f"{tmp_path}/run"]) == 0
+    capsys.readouterr()
+    assert main(["collect", f"{tmp_path}/run"]) == 2
+    refused = capsys.readouterr().err
+    assert "on the virtual willow_pink" in refused and "nothing to collect" in refused and refused.count("\n") == 1
+    command = refused.partition("type python -m vqe_prune ")[2].split()
+    assert not (tmp_path / "run" / "record.json").exists()
+    assert main(command) == 0
     assert read_record(tmp_path / "run").device == first
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 import vqe_prune as vp
-from vqe_prune import config, device_settings
+from vqe_prune import config, device_settings, on_device
 from vqe_prune.__main__ import main
 from vqe_prune.google_credentials import check_credentials
+from vqe_prune.inputs import set_up
 from vqe_prune.measurement_plan import MITIGATIONS
 from vqe_prune.on_device import measure_on_device, open_device
 from vqe_prune.report import summary
@@ -34,6 +35,21 @@ def test_a_noiseless_device_measures_the_exact_energy(tmp_path: Path) -> None:
     full, pruned = device["measurements"]
     assert (full["encoding"], pruned["encoding"]) == ("bravyi_kitaev", "pairs")
     assert pruned["n_two_qubit_gates"] <= full["n_two_qubit_gates"]
+
+
+def test_a_circuit_is_measured_once_where_symmetry_only_renames_its_angles() -> None:
+    """HeH+: symmetry drops what has no angle, and the two circuits differ by rounding."""
+    settings = config.parse_settings(["molecule=HeH+"])
+    problem, ansatz = set_up(settings, lambda text: None)
+    pruning = vp.prune_ansatz(problem, ansatz)
+    chosen = DeviceSettings(name="weber")
+    assert [stage.name for stage in pruning.stages] == ["full", "symmetry", "curvature"]
+    full = on_device._encoded(pruning.stages[0], pruning, "auto").gates
+    turned = [gate if gate.angle is None else gate._replace(angle=gate.angle + 1e-7) for gate in full]
+    assert full != turned and on_device.same_circuit(full, turned)
+    assert not on_device.same_circuit(full, [g if g.angle is None else g._replace(angle=0.1) for g in full])
+    assert not on_device.same_circuit(full, full[1:])
+    assert [stage.name for stage in on_device._stages(pruning, chosen, "auto")] == ["full", "curvature"]
 
 
 def test_noise_shows_and_is_mitigated(tmp_path: Path) -> None:
@@ -83,6 +99,7 @@ def test_large_circuits_are_not_measured_but_counted(tmp_path: Path) -> None:
         (["device=weber", "device.project=x"], "device.project has no effect with the virtual device=weber"),
         (["device=google", "device.noise_scale=2"], "device.noise_scale has no effect"),
         (["device=weber", "device.mitigation=[readouts]"], "did you mean readout"),
+        (["device=weber", "device.optimizer=spsa", "device.stages=[full]"], "leaves out; add pruned to it"),
         (["device=weber", "device.shots=10"], "must be at least 1000"),
         (["device=weber", "device.noise_scale=-1"], "must be from 0 to 100"),
     ],

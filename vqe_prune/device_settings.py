@@ -85,6 +85,11 @@ def _check_device_optimizer(settings: Settings, given: set[str]) -> None:
                     f"device.{key} has no effect without an optimiser on the device; "
                     f"write device.optimizer=NAME, one of {', '.join(OPTIMIZERS[1:])}"
                 )
+    elif device.stages and "pruned" not in device.stages:
+        raise InputError(
+            f"device.optimizer={device.optimizer} optimises the pruned ansatz, which device.stages="
+            f"[{','.join(device.stages)}] leaves out; add pruned to it"
+        )
     if device.start is not None and device.start not in DEVICE_STARTS:
         raise InputError(f"unknown device.start={device.start}{near_misses(device.start, DEVICE_STARTS)}")
     if not 1 <= device.iterations <= MOST_ITERATIONS:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vqe_prune.circuit import count_resources
+from vqe_prune.circuit import Gate, count_resources
 from vqe_prune.clifford_points import clifford_points
 from vqe_prune.device_settings import AUTO, DEVICE_STAGES, FEWEST_SHOTS
 from vqe_prune.device_vqe import STAGE, optimise_on_device
@@ -51,6 +51,10 @@ SCALES_TRIED = 20
 REFERENCE_WORTH = 10.0
 """By default a reference is measured where the expected bias is this many standard errors: `expected_bias` is some ten
 times too large for LiH, and on circuits of one two-qubit gate the reference takes more shots than its bias is worth."""
+
+SAME_ANGLE = 1e-6
+"""Radian: two optimisations of one ansatz end within some 1e-7 of each other, gradients being that small, and such
+angles move an energy by 1e-12 hartree, which no number of shots can see."""
 
 FEWER_TWIRLS = (1000, 8, 4, 0)
 """Random frames of a circuit, at most, that are tried where a virtual device would take too long with those chosen."""
@@ -224,9 +228,19 @@ def _stages(pruning: Pruning, chosen: DeviceSettings, encoding: str) -> dict[Sta
     named |= {stage.name: stage for stage in pruning.stages if stage.name == "symmetry"}
     wanted = [name for name in DEVICE_STAGES if name in named and (not chosen.stages or name in chosen.stages)]
     encoded = {named[name]: _encoded(named[name], pruning, encoding) for name in wanted}
-    others = [encoded[named[name]].gates for name in wanted if name != "symmetry"]
-    kept = [name for name in wanted if name != "symmetry" or encoded[named[name]].gates not in others]
+    gates = {name: encoded[named[name]].gates for name in wanted}
+    others = [gates[name] for name in wanted if name != "symmetry"]
+    kept = [name for name in wanted if name != "symmetry" or not any(same_circuit(gates[name], o) for o in others)]
     return {named[name]: encoded[named[name]] for name in kept}
+
+
+def same_circuit(gates: Sequence[Gate], others: Sequence[Gate]) -> bool:
+    """Return whether two circuits are one but for where their optimisations stopped (`SAME_ANGLE`)."""
+    return len(gates) == len(others) and all(
+        (gate.name, gate.qubits) == (other.name, other.qubits)
+        and abs((gate.angle or 0.0) - (other.angle or 0.0)) < SAME_ANGLE
+        for gate, other in zip(gates, others, strict=True)
+    )
 
 
 def _encoded(stage: Stage, pruning: Pruning, encoding: str) -> Encoding:

@@ -18,6 +18,7 @@ from vqe_prune.ansatz.rotation import Ansatz
 from vqe_prune.engine.kernels import compiled_before
 from vqe_prune.errors import InputError
 from vqe_prune.excited import add_nuclei, check_nuclei, excited_states
+from vqe_prune.google_credentials import GOOGLE
 from vqe_prune.inputs import set_up
 from vqe_prune.journal import TraceJournal
 from vqe_prune.on_device import measure_on_device, open_device
@@ -78,6 +79,12 @@ def run(settings: Settings, *, write: Callable[[str], Any] | None = None, collec
     if collect and settings.device.name is None:
         raise InputError(f"the study in {folder} measures on no device: there is nothing to collect")
     check_nuclei(settings)
+    if collect and settings.device.name != GOOGLE:
+        command = f"{config.command_line(asdict(settings))} output_dir={folder}"
+        raise InputError(
+            f"the study in {folder} measures on the virtual {settings.device.name}, whose jobs end with their process: "
+            f"there is nothing to collect; to go on with it type {command}"
+        )
     threads = _threads(settings)
     processor = open_device(settings.device, settings.seed) if settings.device.name else None  # or fails at once
     problem, ansatz = set_up(settings, lambda text: write(text + "\n"))
