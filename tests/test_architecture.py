@@ -29,8 +29,8 @@ ORDER = [
     "hardware.transfer", "hardware.virtual", "hardware.processors", "hardware.jobs", "hardware.runner", "hardware",
     "noisy_energy", "report.record", "report.properties", "report.table", "report.pictures", "report.score_pictures",
     "report.optimization", "report.device_table", "report.complaints", "report.excited_table", "report.geometry_table",
-    "report.summary", "report.page", "report", "excited", "journal", "config", "inputs", "results", "device_vqe",
-    "on_device", "study", "__main__",
+    "report.summary", "report.page", "report", "excited", "journal", "config", "inputs", "results", "device_time",
+    "device_vqe", "on_device", "study", "__main__",
 ]  # fmt: skip
 
 

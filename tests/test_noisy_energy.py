@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import vqe_prune as vp
-from vqe_prune import config, on_device
+from vqe_prune import config, device_time, on_device
 from vqe_prune.__main__ import USAGE
 from vqe_prune.circuit import Gate, pair_gates
 from vqe_prune.encoding import encode
@@ -142,17 +142,17 @@ def test_what_takes_too_long_is_left_out_with_the_time_it_takes(tmp_path: Path) 
     assert 5 < symmetry < full < 120  # both fit into the default
     stages = {stage: on_device._encoded(stage, pruning, "auto") for stage in pruning.stages}
     planned = [on_device._plan(*each, pruning, chosen, "auto") for each in stages.items()]
-    left = on_device._fit_seconds(planned, chosen, float(symmetry))
+    left = device_time.fit_seconds(planned, chosen, float(symmetry))
     assert [each.plan is not None for each in planned] == [False, True]
     assert 0.0 <= left < 1.0 and not planned[1].scaled  # what is left is not spent on something else
     planned = [on_device._plan(*each, pruning, chosen, "auto") for each in stages.items()]
-    assert on_device._fit_seconds(planned, chosen, float(full)) >= 0.0
+    assert device_time.fit_seconds(planned, chosen, float(full)) >= 0.0
     assert all(each.plan for each in planned)
 
 
 def test_above_twelve_qubits_there_are_as_many_shots_as_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The limit is lowered to one qubit, so that H2 on two is a large circuit, sampled by qsim's trajectories."""
-    for module in ("hardware.cost", "hardware.virtual", "on_device"):
+    for module in ("hardware.cost", "hardware.virtual", "device_time"):
         monkeypatch.setattr(f"vqe_prune.{module}.MOST_QUBITS", 1)
     _, plan = h2_plan(100_000)
     problem = plan.encoding.problem

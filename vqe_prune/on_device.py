@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +11,13 @@ from numpy.typing import NDArray
 
 from vqe_prune.circuit import Gate, count_resources
 from vqe_prune.clifford_points import clifford_points
-from vqe_prune.device_settings import AUTO, DEVICE_STAGES, FEWEST_SHOTS
+from vqe_prune.device_settings import AUTO, DEVICE_STAGES
+from vqe_prune.device_time import Planned, fit_seconds, predicted_seconds
 from vqe_prune.device_vqe import STAGE, optimise_on_device
 from vqe_prune.encoding import CHECK_WORTH, Encoding, encode
 from vqe_prune.errors import InputError, PendingError
 from vqe_prune.google_credentials import GOOGLE
 from vqe_prune.hardware import DeviceRunner, open_processor
-from vqe_prune.hardware.cost import MOST_QUBITS, Cost, noise_seconds, planning_seconds, predict_cost
 from vqe_prune.hardware.processors import configuration_of
 from vqe_prune.measure import Measurement, estimate, run_plan
 from vqe_prune.measurement_plan import (
@@ -42,12 +40,6 @@ from vqe_prune.units import CHEMICAL_ACCURACY, HARTREE
 if TYPE_CHECKING:
     from cirq_google.engine import AbstractProcessor
 
-MOST_SCALED_SECONDS = 10.0
-"""A study asks how good the processor must be where that takes no longer than this."""
-
-SCALES_TRIED = 20
-"""Factors of the noise that finding two critical ones takes."""
-
 REFERENCE_WORTH = 10.0
 """By default a reference is measured where the expected bias is this many standard errors: `expected_bias` is some ten
 times too large for LiH, and on circuits of one two-qubit gate the reference takes more shots than its bias is worth."""
@@ -55,9 +47,6 @@ times too large for LiH, and on circuits of one two-qubit gate the reference tak
 SAME_ANGLE = 1e-6
 """Radian: two optimisations of one ansatz end within some 1e-7 of each other, gradients being that small, and such
 angles move an energy by 1e-12 hartree, which no number of shots can see."""
-
-FEWER_TWIRLS = (1000, 8, 4, 0)
-"""Random frames of a circuit, at most, that are tried where a virtual device would take too long with those chosen."""
 
 MOST_GATES = 250
 """Longer circuits (two-qubit gates) are not measured anywhere: no processor leaves anything of their state."""
@@ -105,17 +94,6 @@ def open_device(chosen: DeviceSettings, seed: int) -> AbstractProcessor:
     )
 
 
-@dataclass(eq=False, kw_only=True)
-class _Planned:
-    """One ansatz to be measured; no plan where it cannot be."""
-
-    stage: Stage
-    row: dict[str, Any]
-    plan: MeasurementPlan | None = None
-    twirls: int = 0
-    scaled: bool = True  # whether there is time to ask how good the processor must be
-
-
 def measure_on_device(
     pruning: Pruning,
     processor: AbstractProcessor,
@@ -151,9 +129,9 @@ def measure_on_device(
     if collect and chosen.optimizer != "none":
         raise InputError("device.optimizer sends what it measures next; run the study's own command to go on with it")
 
-    def measure(stages: Mapping[Stage, Encoding], seconds: float) -> tuple[list[_Planned], float]:
+    def measure(stages: Mapping[Stage, Encoding], seconds: float) -> tuple[list[Planned], float]:
         planned = [_plan(stage, encoded, pruning, chosen, encoding) for stage, encoded in stages.items()]
-        left = _fit_seconds(planned, chosen, seconds)
+        left = fit_seconds(planned, chosen, seconds)
         _measure(planned, pruning, processor, chosen, folder, say, seed, collect)
         return planned, left
 
@@ -162,7 +140,7 @@ def measure_on_device(
     found: dict[str, Any] = {}
     if chosen.optimizer != "none":
         if rows[-1]["estimates"]:
-            own, again = folder / "optimization", _predicted(measured[-1])  # fresh shots at the end
+            own, again = folder / "optimization", predicted_seconds(measured[-1])  # fresh shots at the end
             row, best, left = optimise_on_device(pruning, processor, chosen, encoding, seed, own, say, left - again)
             if best is not None:
                 rows.append(measure({best: _encoded(best, pruning, encoding)}, left + again)[0][0].row)
@@ -180,7 +158,7 @@ def measure_on_device(
 
 
 def _measure(
-    planned: Sequence[_Planned],
+    planned: Sequence[Planned],
     pruning: Pruning,
     processor: AbstractProcessor,
     chosen: DeviceSettings,
@@ -265,7 +243,7 @@ def _known_circuits(
     return build(np.full(stage.ansatz.n_parameters, REFERENCE_ANGLE)), ()
 
 
-def _plan(stage: Stage, encoded: Encoding, pruning: Pruning, chosen: DeviceSettings, encoding: str) -> _Planned:
+def _plan(stage: Stage, encoded: Encoding, pruning: Pruning, chosen: DeviceSettings, encoding: str) -> Planned:
     resources = count_resources(encoded.gates)
     row: dict[str, Any] = {
         "stage": stage.name,
@@ -284,11 +262,11 @@ def _plan(stage: Stage, encoded: Encoding, pruning: Pruning, chosen: DeviceSetti
         row["expected_error"] = 1.0 - (1.0 - built) ** chosen.noise_scale
     if not encoded.n_qubits or not encoded.hamiltonian.terms:
         row["left_out"].append([stage.name, NOTHING_LEFT])
-        return _Planned(stage=stage, row=row)
+        return Planned(stage=stage, row=row)
     if resources.n_two_qubit_gates > MOST_GATES:
         reason = f"{resources.n_two_qubit_gates} two-qubit gates are more than {MOST_GATES}: noise leaves nothing"
         row["left_out"].append([stage.name, f"{reason} of the state"])
-        return _Planned(stage=stage, row=row)
+        return Planned(stage=stage, row=row)
     problem = pruning.problem_of(stage)
     same = encoding if isinstance(problem, QubitProblem) else encoded.name
     small, training = _known_circuits(problem, stage, same, chosen)
@@ -320,7 +298,7 @@ def _plan(stage: Stage, encoded: Encoding, pruning: Pruning, chosen: DeviceSetti
     except InputError as error:
         raise InputError(f"device.{error}" if str(error).startswith(("shots", "mitigation")) else str(error)) from error
     noiseless = chosen.name != GOOGLE and chosen.noise_scale == 0.0
-    return _Planned(stage=stage, row=row, plan=plan, twirls=0 if noiseless else chosen.twirls)
+    return Planned(stage=stage, row=row, plan=plan, twirls=0 if noiseless else chosen.twirls)
 
 
 def _calls(plan: MeasurementPlan) -> list[tuple[Any, Any, int]]:
@@ -328,122 +306,8 @@ def _calls(plan: MeasurementPlan) -> list[tuple[Any, Any, int]]:
     return [(plan.circuits[fold], shots, fold) for fold, shots in plan.shots.items() if shots]
 
 
-def _fit_seconds(planned: Sequence[_Planned], chosen: DeviceSettings, seconds: float) -> float:
-    """Make do with the seconds that a virtual device may take, as predicted; the last ansatz chooses first.
-
-    Fewer random frames, then settings without two-qubit gates, which share the noise of the circuit before them, then
-    above `MOST_QUBITS` qubits fewer shots, then nothing. What is left then goes to the question how good the processor
-    must be.
-
-    Args:
-        planned: What is to be measured; its plans are changed.
-        chosen: Device and shots.
-        seconds: That are left of ``device.seconds``.
-
-    Returns:
-        What is left of them.
-
-    """
-    if chosen.name == GOOGLE:
-        return math.inf
-    plans = [each.plan for each in planned if each.plan is not None]
-    spent = sum(planning_seconds(len(p.encoding.hamiltonian.terms), len(p.encoding.gates)) for p in plans)
-    left, enough = seconds - spent, chosen.seconds - seconds + spent
-    for each in reversed(planned):
-        if each.plan is None or chosen.noise_scale == 0.0:
-            continue
-        tried: list[_Option] = []
-        for option in _options(each, chosen):
-            tried.append(option)
-            if option[2].seconds(chosen.shots) <= left:
-                break
-        plan, twirls, cost, shots = tried[-1]
-        fitting = tried[-1] if cost.seconds(shots) <= left else _fewer_shots(plan, twirls, cost, left)
-        if fitting is not None:
-            each.plan, each.twirls, cost, shots = fitting
-            left -= cost.seconds(shots)
-            enough += max(option[2].seconds(chosen.shots) for option in tried)  # with more time it may take that
-            continue
-        shots = FEWEST_SHOTS if cost.per_shot else chosen.shots
-        needed = min(option[2].seconds(shots) for option in tried)
-        enough += needed
-        reason = (
-            f"noise on {plan.encoding.n_qubits} qubits would take some {needed:.{0 if needed >= 10.0 else 1}f} s"
-            f"{f' for {shots} shots' if cost.per_shot else ''}, more than is left of device.seconds="
-            f"{chosen.seconds:g}; try device.seconds={math.ceil(enough)}"
-        )
-        each.row["left_out"].append([each.stage.name, reason])
-        each.plan = None
-    for each in reversed(planned):
-        if each.plan is not None:
-            needed = SCALES_TRIED * noise_seconds(each.plan.circuits[1], each.plan.encoding.n_qubits)
-            each.scaled = each.plan.encoding.n_qubits <= MOST_QUBITS and needed <= min(MOST_SCALED_SECONDS, left)
-            left -= needed if each.scaled else 0.0
-    return left
-
-
-def _predicted(planned: _Planned) -> float:
-    """Seconds of a measurement as it was planned."""
-    plan = planned.plan
-    assert plan is not None
-    cost = predict_cost(plan.circuits, plan.shots, plan.encoding.n_qubits, planned.twirls)
-    return cost.seconds(plan.total_shots) + planning_seconds(
-        len(plan.encoding.hamiltonian.terms), len(plan.encoding.gates)
-    )
-
-
-_Option = tuple[MeasurementPlan, int, Cost, int]
-"""A plan with its random frames, what that costs, and its shots."""
-
-
-def _options(each: _Planned, chosen: DeviceSettings) -> Iterator[_Option]:
-    """The ways to measure an ansatz with all its shots, the best one first."""
-    plans = [each.plan] if each.plan is not None else []
-    while plans:
-        plan = plans.pop()
-        n_qubits = plan.encoding.n_qubits
-        for twirls in dict.fromkeys(min(each.twirls, most) for most in FEWER_TWIRLS):
-            yield plan, twirls, predict_cost(plan.circuits, plan.shots, n_qubits, twirls), chosen.shots
-        if plan is each.plan and n_qubits <= MOST_QUBITS:
-            plans = _unentangled(plan, chosen.shots)
-
-
-def _fewer_shots(plan: MeasurementPlan, twirls: int, cost: Cost, left: float) -> _Option | None:
-    """The cheapest way with as many shots as there is time for, None where that is too few."""
-    shots = max(int((left - cost.fixed) / cost.per_shot), 0) if cost.per_shot else 0
-    shots -= shots % 10 ** max(len(str(shots)) - 2, 0)  # two digits: no more is known
-    if shots < FEWEST_SHOTS:
-        return None
-    try:
-        return _replanned(plan, shots), twirls, cost, shots
-    except InputError:  # too few for its settings
-        return None
-
-
-def _unentangled(plan: MeasurementPlan, shots: int) -> list[MeasurementPlan]:
-    """The same measurement without two-qubit gates in its settings, where it can be done."""
-    try:
-        return [_replanned(plan, shots, entangle=False)]
-    except InputError:  # too few shots for that many settings, or nothing to check in them
-        return []
-
-
-def _replanned(plan: MeasurementPlan, shots: int, *, entangle: bool = True) -> MeasurementPlan:
-    """The same measurement with other shots or other settings."""
-    known = {name: [circuit.encoding for circuit in plan.known[name]] for name in plan.known}
-    return plan_measurement(
-        plan.encoding,
-        shots=shots,
-        mitigation=plan.mitigation,
-        reference=next(iter(known["reference"]), None),
-        training=known["clifford"],
-        gate_error=GATE_ERROR,
-        entangle=entangle,
-    )
-
-
 def _measured(
-    planned: _Planned, plan: MeasurementPlan, runner: DeviceRunner, chosen: DeviceSettings, pruning: Pruning
+    planned: Planned, plan: MeasurementPlan, runner: DeviceRunner, chosen: DeviceSettings, pruning: Pruning
 ) -> dict[str, Any]:
     row = _measured_row(estimate(plan, run_plan(plan, runner)), runner)
     row["left_out"] = [*planned.row["left_out"], *row["left_out"], *_unlike_references(plan, runner)]
