@@ -24,13 +24,13 @@ ORDER = [
     "shot_vqe", "prune.plan", "prune.symmetry", "prune.curvature", "prune.elimination", "prune.coarse",
     "prune.controls", "prune.certificate", "prune.journal", "prune.absorption", "prune.passes", "prune.eqntk",
     "prune.cells", "prune.distances", "prune.condense", "prune.calibration", "prune.limits", "prune.merge_certificate",
-    "prune.lie", "deflation", "prune.notes", "prune.steps", "prune.pruning", "geometry", "prune.family", "adapt",
-    "engine.qsim", "hardware.placement", "hardware.twirling", "hardware.compilation", "hardware.cost",
-    "hardware.transfer", "hardware.virtual", "hardware.processors", "hardware.jobs", "hardware.runner", "hardware",
-    "noisy_energy", "report.record", "report.properties", "report.table", "report.pictures", "report.score_pictures",
-    "report.optimization", "report.device_table", "report.complaints", "report.excited_table", "report.geometry_table",
-    "report.summary", "report.page", "report", "excited", "journal", "config", "inputs", "results", "device_time",
-    "device_vqe", "on_device", "study", "__main__",
+    "prune.lie", "deflation", "prune.notes", "prune.steps", "prune.symmetry_notes", "prune.pruning", "geometry",
+    "prune.family", "adapt", "engine.qsim", "hardware.placement", "hardware.twirling", "hardware.compilation",
+    "hardware.cost", "hardware.transfer", "hardware.virtual", "hardware.processors", "hardware.jobs", "hardware.runner",
+    "hardware", "noisy_energy", "report.record", "report.properties", "report.table", "report.pictures",
+    "report.score_pictures", "report.optimization", "report.device_table", "report.complaints", "report.excited_table",
+    "report.geometry_table", "report.summary", "report.page", "report", "excited", "journal", "config", "inputs",
+    "results", "device_time", "device_vqe", "on_device", "study", "__main__",
 ]  # fmt: skip
 
 

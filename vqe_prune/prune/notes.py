@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vqe_prune.optimize import Optimum
+from vqe_prune.optimize import Optimum, StopReason
 from vqe_prune.problem import Problem
 from vqe_prune.prune.elimination import PathPoint
 from vqe_prune.prune.limits import Limits
@@ -69,9 +69,31 @@ def start_notes(values: Sequence[float], unit: str) -> list[str]:
     gain = values[0] - min(values)
     if gain < ANOTHER_MINIMUM:
         return [] if len(values) == 1 else [f"none of {len(values) - 1} restarts ends lower than the first start"]
+    return [f"the best of {len(values) - 1} restarts ends {factor * gain:.4f} {name} lower than the first start"]
+
+
+def single_start_notes(
+    problem: Problem | QubitProblem, full: Optimum, limits: Limits, start: NDArray[np.float64] | None = None
+) -> list[str]:
+    """Say what to try where the ansatz as built, optimised from one start, ends further off than pruning may.
+
+    Args:
+        problem: Gives the exact energy.
+        full: Optimum of the ansatz as built.
+        limits: How far rules prune.
+        start: Its first angles, None for zero.
+
+    """
+    exact = problem.energies.get("exact")
+    if exact is None or full.value - exact <= limits.tolerance or full.reason is StopReason.STEPS:
+        return []
+    zero = start is None or not np.any(start)
+    where = "zero angles" if zero else "its first angles"
+    stuck = "does not leave" if full.steps == 0 else "may end in a saddle or a higher minimum from"
+    factor, name = error_unit(problem.unit)
     return [
-        f"the best of {len(values) - 1} restarts ends {factor * gain:.4f} {name} lower than the first start; "
-        f"look at its <S^2>: a lower energy of broken symmetry is not a better state of the same spin"
+        f"the full ansatz {stuck} {where}, {factor * (full.value - exact):.4f} {name} above the exact energy; try "
+        f"ansatz.restarts=5{' or ansatz.start=mp2' if zero else ''}"
     ]
 
 
@@ -99,7 +121,8 @@ def training_notes(
     if not isinstance(problem, QubitProblem) or exact is None:
         return []
     same = 1e-6 * max(problem.hamiltonian.norm_bound, 1.0)
-    (_, full, _), (name, _, trained) = stages[0], stages[-1]
+    full = stages[0][1]
+    trained = [(name, training) for name, _, training in stages if training is not None]  # rules after eqntk train none
     notes = []
     if full.value < exact - same:
         notes.append(
@@ -111,10 +134,10 @@ def training_notes(
             f"the full ansatz stays {full.value - exact:.3e} {problem.unit} above the exact energy, from the "
             f"best of its starts: more ansatz.layers, another entangler or another reference may help"
         )
-    earlier = stages[max(len(stages) - 2, 0)][2]
-    if trained is not None and earlier is not None and trained["n_successes"] < earlier["n_successes"]:
+    if len(trained) > 1 and trained[-1][1]["n_successes"] < trained[-2][1]["n_successes"]:
+        (_, before), (name, last) = trained[-2:]
         notes.append(
-            f"the {name} stage trains less surely than the one before it: {trained['n_successes']} instead of "
-            f"{earlier['n_successes']} of {trained['n_seeds']} starts succeed within the steps of training"
+            f"the {name} stage trains less surely than the one before it: {last['n_successes']} instead of "
+            f"{before['n_successes']} of {last['n_seeds']} starts succeed within the steps of training"
         )
     return notes

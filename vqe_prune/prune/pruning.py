@@ -23,9 +23,10 @@ from vqe_prune.prune.eqntk import symmetric_passes
 from vqe_prune.prune.journal import Journal
 from vqe_prune.prune.lie import LieMerge, LieOptions
 from vqe_prune.prune.limits import Limits, rounding_of
-from vqe_prune.prune.notes import orbital_notes, start_notes, training_notes
+from vqe_prune.prune.notes import orbital_notes, single_start_notes, start_notes, training_notes
 from vqe_prune.prune.plan import Action, Decision, PrunePlan, chain
 from vqe_prune.prune.steps import RANKINGS, Stage, Step, Work
+from vqe_prune.prune.symmetry_notes import symmetry_notes
 from vqe_prune.qubit_problem import QubitProblem
 from vqe_prune.training import Training
 from vqe_prune.units import HARTREE, error_unit
@@ -175,6 +176,8 @@ def prune_ansatz(
     _check_variational(problem, stages)
     notes += orbital_notes(pairs, stages[-1].orbitals)
     notes += start_notes([stage.optimum.value for stage in found], problem.unit)
+    notes += [] if on_qubits or starts[1:] else single_start_notes(problem, found[0].optimum, limits, *starts)
+    notes += symmetry_notes(problem, stages, work.bind)
     notes += training_notes(problem, [(stage.name, stage.optimum, stage.training) for stage in stages])
     return Pruning(
         problem=problem,
