@@ -9,7 +9,7 @@ import vqe_prune
 
 PACKAGE = Path(vqe_prune.__file__).parent
 ORDER = [
-    "errors", "units", "run_folder", "google_credentials", "settings", "setting_types", "lie_settings",
+    "errors", "units", "wording", "run_folder", "google_credentials", "settings", "setting_types", "lie_settings",
     "device_settings", "excitation_settings", "excited_settings", "molecule_settings", "dipole", "electrons", "fcidump",
     "molecule_input", "basis_sets", "active_space", "correlation", "natural_orbitals", "chemistry",
     "engine.pauli_kernels", "paulis", "lattice", "models", "automorphism", "symmetry", "problem", "alignment",
@@ -28,9 +28,9 @@ ORDER = [
     "prune.family", "adapt", "engine.qsim", "hardware.placement", "hardware.twirling", "hardware.compilation",
     "hardware.cost", "hardware.transfer", "hardware.virtual", "hardware.processors", "hardware.jobs", "hardware.runner",
     "hardware", "noisy_energy", "report.record", "report.properties", "report.table", "report.pictures",
-    "report.score_pictures", "report.optimization", "report.device_table", "report.complaints", "report.excited_table",
-    "report.geometry_table", "report.summary", "report.page", "report", "excited", "journal", "config", "inputs",
-    "results", "device_time", "device_vqe", "on_device", "study", "__main__",
+    "report.score_pictures", "report.optimization", "report.device_picture", "report.device_table", "report.complaints",
+    "report.excited_table", "report.geometry_table", "report.summary", "report.page", "report", "excited", "journal",
+    "config", "inputs", "results", "device_time", "device_vqe", "on_device", "study", "__main__",
 ]  # fmt: skip
 
 

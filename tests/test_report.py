@@ -393,4 +393,4 @@ def test_an_error_below_the_axis_is_not_printed_as_measured() -> None:
     ]
     assert "2 parameters, 3 rotations, &lt; 1e-6 mHa" in path_picture(points, 0, 1e-3)
     assert "2 parameters, 3 rotations, &lt; 1e-9 J" in path_picture(points, 0, 1e-3, "J")
-    assert "1 parameters, 1 rotations, 100 mHa" in path_picture(points, 1, 1e-3)
+    assert "1 parameter, 1 rotation, 100 mHa" in path_picture(points, 1, 1e-3)

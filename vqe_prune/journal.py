@@ -16,6 +16,7 @@ from vqe_prune.prune.journal import Journal
 from vqe_prune.report.table import millihartree
 from vqe_prune.run_folder import Trace
 from vqe_prune.units import HARTREE
+from vqe_prune.wording import counted
 
 CHECKPOINT_SECONDS = 5.0
 """An optimisation that is killed loses at most this much work."""
@@ -100,8 +101,8 @@ class TraceJournal(Journal):
             **self._optimum_content(optimum),
         )
         self.say(
-            f"{stage}: {len(optimum.angles)} parameters, {self._energy(optimum.value)}, "
-            f"{optimum.steps} steps in {seconds:.2f} s"
+            f"{stage}: {counted(len(optimum.angles), 'parameter')}, {self._energy(optimum.value)}, "
+            f"{counted(optimum.steps, 'step')} in {seconds:.2f} s"
         )
         if optimum.reason is StopReason.STEPS:
             self.say(f"{stage}: {optimum.reason.value}")
@@ -126,7 +127,9 @@ class TraceJournal(Journal):
         started = self._trace.find("path", rule=rule)[0]["n_parameters"]
         left = len(point.kept)
         remaining = (time.monotonic() - self._began) / max(started - left, 1) * left
-        self._progress(f"{rule}: {left} parameters left, {self._energy(point.value)}, at most {remaining:.0f} s to go")
+        self._progress(
+            f"{rule}: {counted(left, 'parameter')} left, {self._energy(point.value)}, at most {remaining:.0f} s to go"
+        )
 
     def _optimum_content(self, optimum: Optimum) -> dict[str, Any]:
         return {

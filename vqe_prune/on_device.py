@@ -36,6 +36,7 @@ from vqe_prune.qubit_problem import QubitProblem
 from vqe_prune.report.device_table import NOTHING_LEFT
 from vqe_prune.settings import DeviceSettings
 from vqe_prune.units import CHEMICAL_ACCURACY, HARTREE
+from vqe_prune.wording import counted
 
 if TYPE_CHECKING:
     from cirq_google.engine import AbstractProcessor
@@ -189,7 +190,7 @@ def _measure(
     for each in planned:
         if each.plan is not None:
             n_qubits, shots = each.plan.encoding.n_qubits, each.plan.total_shots
-            say(f"{each.stage.name} on {chosen.name}: {n_qubits} qubits, {shots} shots ...")
+            say(f"{each.stage.name} on {chosen.name}: {counted(n_qubits, 'qubit')}, {shots} shots ...")
             try:
                 if chosen.name == GOOGLE:
                     runners[each.stage.name].fetch(_calls(each.plan))

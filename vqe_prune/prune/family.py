@@ -23,6 +23,7 @@ from vqe_prune.prune.steps import RANKINGS
 from vqe_prune.prune.symmetry import symmetry_plan
 from vqe_prune.score.curvature import deletion_costs, deletion_response, remaining_inverse_hessian
 from vqe_prune.units import error_unit
+from vqe_prune.wording import counted
 
 Vector = NDArray[np.float64]
 
@@ -95,7 +96,8 @@ class FamilyPruning:
             errors = self.errors(stage)
             worst = int(errors.argmax())
             lines.append(
-                f"{stage.name}: {stage.ansatz.n_parameters} parameters, {len(stage.ansatz.rotations)} rotations, "
+                f"{stage.name}: {counted(stage.ansatz.n_parameters, 'parameter')}, "
+                f"{counted(len(stage.ansatz.rotations), 'rotation')}, "
                 f"largest error {factor * errors[worst]:.4f} {unit} at {self.problems[worst].name}"
             )
         return "\n".join(lines)
@@ -158,11 +160,11 @@ def prune_family(
         align_problems(problems), gradient_tolerance=gradient_tolerance, max_steps=max_steps, threads=threads
     )
     full = family.settle("full", ansatz, [np.zeros(ansatz.n_parameters)] * len(problems))
-    say(f"full: {ansatz.n_parameters} parameters, {len(problems)} problems optimised")
+    say(f"full: {counted(ansatz.n_parameters, 'parameter')}, {counted(len(problems), 'problem')} optimised")
     references = [reference_energy(p, limits, o.value) for p, o in zip(family.problems, full.optima, strict=True)]
     plan, starts = common_symmetry_plan(family.problems, full)
     symmetric = family.settle("symmetry", apply_plan(plan, ansatz), starts)
-    say(f"symmetry: {symmetric.ansatz.n_parameters} parameters")
+    say(f"symmetry: {counted(symmetric.ansatz.n_parameters, 'parameter')}")
     ranking = rank_at_random(seed) if rule == "random" else RANKINGS["curvature" if rule == SUMMED else rule]
     elimination = _Elimination(family, rule, ranking, limits, np.array(references), attempts, say)
     chosen = tuple(sorted({range(len(problems))[k] for k in members})) if members else tuple(range(len(problems)))
@@ -294,7 +296,9 @@ class _Elimination:
             deletion, optima = accepted
             deletions.append(deletion)
             kept = tuple(p for p in kept if p != deletion.parameter)
-            self.say(f"{self.rule}: {len(kept)} parameters, largest error {1e3 * deletion.measured_error:.4f} mHa")
+            self.say(
+                f"{self.rule}: {counted(len(kept), 'parameter')}, largest error {1e3 * deletion.measured_error:.4f} mHa"
+            )
         return kept, tuple(deletions), optima
 
     def _best_deletion(

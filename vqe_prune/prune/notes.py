@@ -35,7 +35,7 @@ def shortfall_notes(
     if len(chosen.kept) < len(path[0].kept) or not path[0].kept:
         return []
     if limits.parameters is not None:
-        return [f"{rule} removed nothing: {len(chosen.kept)} parameters are within the budget of {limits.parameters}"]
+        return [f"{rule} removed nothing: {len(chosen.kept)} parameters fit the budget of {limits.parameters}"]
     error = path[0].value - reference
     if error <= limits.tolerance:
         return [f"{rule} removed nothing: every parameter is needed for {amount(limits.tolerance, 'g')}"]

@@ -30,6 +30,7 @@ from vqe_prune.prune.symmetry_notes import symmetry_notes
 from vqe_prune.qubit_problem import QubitProblem
 from vqe_prune.training import Training
 from vqe_prune.units import HARTREE, error_unit
+from vqe_prune.wording import counted
 
 Vector = NDArray[np.float64]
 
@@ -86,7 +87,8 @@ class Pruning:
             if exact is not None:
                 error = f", error {format(factor * (energy - exact), form)} {name}"
             lines.append(
-                f"{stage.name}: {stage.ansatz.n_parameters} parameters, {len(stage.ansatz.rotations)} rotations, "
+                f"{stage.name}: {counted(stage.ansatz.n_parameters, 'parameter')}, "
+                f"{counted(len(stage.ansatz.rotations), 'rotation')}, "
                 f"energy {energy:.6f} {unit}{error}"
             )
         return "\n".join(lines)

@@ -8,6 +8,7 @@ from typing import Any
 from vqe_prune.report.optimization import format_optimization
 from vqe_prune.report.table import format_error
 from vqe_prune.units import HARTREE, error_unit
+from vqe_prune.wording import counted
 
 NOTHING_LEFT = "nothing is left to measure: its energy is known"
 """Why an ansatz without qubits is not measured, which is no shortcoming."""
@@ -44,7 +45,7 @@ def device_rows(device: Mapping[str, Any], unit: str = HARTREE) -> list[list[str
                     f"{each['energy']:.6f}",
                     _digits(each["error_bar"], unit),
                     _digits(each["error_to_exact"], unit),
-                    f"{each['kept']:.3f}",
+                    f"{min(each['kept'], 1.0):.3f}",  # a weight after readout correction, which noise may move above 1
                 ]
             )
     return rows
@@ -56,17 +57,20 @@ def device_lines(device: Mapping[str, Any]) -> list[str]:
     for measured in device["measurements"]:
         lost = measured["expected_error"]
         doubt = "" if lost is None else f", some gate of which errs with probability {lost:.3g}"
-        gates = f"{measured['n_two_qubit_gates']} two-qubit gates on {measured['n_qubits']} qubits{doubt}"
+        qubits = counted(measured["n_qubits"], "qubit")
+        gates = f"{counted(measured['n_two_qubit_gates'], 'two-qubit gate')} on {qubits}{doubt}"
         if measured["estimates"]:
             doubt = "" if lost is None else f"; some gate or reading of a circuit errs with probability {lost:.3g}"
             gates = (
-                f"at most {measured['n_two_qubit_gates']} native two-qubit gates in a circuit, with what measures and "
-                f"routes it, on {measured['n_qubits']} qubits{doubt}"
+                f"at most {counted(measured['n_two_qubit_gates'], 'native two-qubit gate')} in a circuit, with what "
+                f"measures and routes it, on {qubits}{doubt}"
             )
             where = ", ".join(measured["qubits"])
             fewer = measured.get("shots", device["shots"])
-            counted = "" if fewer == device["shots"] else f", {fewer} shots: more would take longer than was allowed"
-            lines.append(f"{measured['stage']}: {gates}; {measured['n_settings']} settings at {where}{counted}")
+            short = "" if fewer == device["shots"] else f", {fewer} shots: more would take longer than was allowed"
+            lines.append(
+                f"{measured['stage']}: {gates}; {counted(measured['n_settings'], 'setting')} at {where}{short}"
+            )
             lines += [f"{measured['stage']}: {name} left out or in doubt: {why}" for name, why in measured["left_out"]]
             lines += _scale_lines(measured)
         else:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vqe_prune.report.complaints import complaints
+from vqe_prune.report.device_picture import device_picture, explanations
 from vqe_prune.report.device_table import device_header, device_lines, device_rows, device_title
 from vqe_prune.report.excited_table import format_excited
 from vqe_prune.report.geometry_table import format_nuclei
@@ -42,6 +43,7 @@ from vqe_prune.report.table import (
 )
 from vqe_prune.run_folder import write_atomically
 from vqe_prune.units import error_unit
+from vqe_prune.wording import counted
 
 STYLE = """
 :root { color-scheme: light dark; --line: #8885; --soft: #8881; }
@@ -50,9 +52,12 @@ h1 { font-size: 1.5rem; line-height: 1.25; } h1 span { white-space: nowrap; }
 h2 { font-size: 1.15rem; margin-top: 2rem; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .7rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
+th { white-space: normal; vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; } th.text, td.text { text-align: left; white-space: normal; }
 figure { margin: 1rem 0; } figcaption { font-size: .9rem; opacity: .8; } svg { height: auto; }
+dt { float: left; clear: left; margin-right: .4rem; font-weight: 600; } dd { margin: 0 0 .3rem 0; }
 code { background: var(--soft); padding: .1rem .3rem; border-radius: .2rem; overflow-wrap: anywhere; }
+@media (max-width: 40rem) { table { font-size: .75rem; } th, td { padding: .25rem .3rem; } }
 """
 
 
@@ -128,8 +133,9 @@ def _headline(record: Record) -> str:
         )
         distance = f", <span>{escape(number.removeprefix('-'))}</span> {unit} {where}"
     return (
-        f"<h1>{escape(str(record.problem['name']))}: {first['n_parameters']} → {last['n_parameters']} parameters, "
-        f"{first['n_two_qubit_gates']} → {last['n_two_qubit_gates']} two-qubit gates{distance}</h1>"
+        f"<h1>{escape(str(record.problem['name']))}: {first['n_parameters']} → "
+        f"{counted(last['n_parameters'], 'parameter')}, {first['n_two_qubit_gates']} → "
+        f"{counted(last['n_two_qubit_gates'], 'two-qubit gate')}{distance}</h1>"
     )
 
 
@@ -159,11 +165,11 @@ def _symmetries(record: Record) -> str:
 
 
 def _stages(record: Record) -> str:
-    header = [
+    header = [  # soft hyphens: a phone breaks long words
         "stage",
-        "parameters",
-        "rotations",
-        "two-qubit gates",
+        "para\u00admeters",
+        "rota\u00adtions",
+        "2-qubit gates",
         "depth",
         "qubits",
         f"energy / {record.unit}",
@@ -172,17 +178,19 @@ def _stages(record: Record) -> str:
     keys = ("name", "n_parameters", "n_rotations", "n_two_qubit_gates", "depth", "n_qubits")
     observables = [observable_texts(stage) for stage in record.stages]
     labels = list(dict.fromkeys(label for texts in observables for label in texts))
-    header += labels
     rows = [
         [
             *(str(stage[key]) for key in keys),
             f"{stage['energy']:.8f}",
             format_error(stage["error_to_exact"], record.unit),
-            *(texts.get(label, "") for label in labels),
         ]
+        for stage in record.stages
+    ]
+    states = [
+        [str(stage["name"]), *(texts.get(label, "") for label in labels)]
         for stage, texts in zip(record.stages, observables, strict=True)
     ]
-    return "<h2>Stages</h2>" + _table(header, rows)
+    return "<h2>Stages</h2>" + _table(header, rows) + ("<br>" + _table(["state", *labels], states) if labels else "")
 
 
 def _figure(title: str, picture: str, caption: str) -> str:
@@ -192,6 +200,8 @@ def _figure(title: str, picture: str, caption: str) -> str:
 
 def _circuit_caption(gates: Sequence[DrawnGate]) -> str:
     """What the signs mean that this circuit has."""
+    if not gates:
+        return "No gate is left: the reference alone."
     letters = {letter for gate in gates for letter in gate.letters}
     signs = []
     if letters & {"^", "v"}:
@@ -230,6 +240,16 @@ def _device(record: Record) -> str:
     lines = "".join(f"<li>{escape(line)}</li>" for line in device_lines(record.device))
     rows = device_rows(record.device, record.unit)
     table = _table(device_header(record.unit), rows, text_columns=(0, 1)) if rows else ""
+    if rows:
+        caption = (
+            "Each measured energy with two standard errors; the star is the estimate that was chosen beforehand as the "
+            "mitigated one, the dashed line the noiseless energy of the circuit, the dotted line the exact energy."
+        )
+        words = "".join(
+            f"<dt>{escape(word)}</dt><dd>{escape(text)}.</dd>" for word, text in explanations(record.device)
+        )
+        picture = device_picture(record.device, record.energies["exact"], record.unit)
+        table = _figure("", picture, caption) + table + f"<dl>{words}</dl>"
     found = _optimization(record.device["optimization"], record.unit) if "optimization" in record.device else ""
     return f"<h2>On the processor</h2><p>{escape(device_title(record.device))}</p><ul>{lines}</ul>{table}{found}"
 

@@ -9,6 +9,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vqe_prune.units import CHEMICAL_ACCURACY, HARTREE, error_unit
+from vqe_prune.wording import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -146,7 +147,8 @@ def path_picture(
         error = f"{errors[chosen]:.3g}" if errors[chosen] > floor else f"< {_short(floor)}"
         axis.plot(counts[chosen], errors[chosen], marker="o", markersize=11, fillstyle="none", color=COLOURS[3])
         axis.set_title(
-            f"{point['n_parameters']} parameters, {point['n_rotations']} rotations, {error} {name}",
+            f"{counted(point['n_parameters'], 'parameter')}, {counted(point['n_rotations'], 'rotation')}, "
+            f"{error} {name}",
             color=COLOURS[3],
             fontsize=FONT,
             loc="left",

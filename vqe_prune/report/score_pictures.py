@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from vqe_prune.report.pictures import COLOURS, GREY, WIDTH, clipped_error, log_axis, new_figure, svg_text
 from vqe_prune.report.table import format_dimension
 from vqe_prune.units import HARTREE, error_unit
+from vqe_prune.wording import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -151,7 +152,7 @@ def training_picture(stages: Sequence[Mapping[str, Any]], unit: str = HARTREE) -
         curve = stage["training"]["curve"]
         low, median, high = ([clipped_error(error, unit) for error in curve[key]] for key in ("low", "median", "high"))
         axis.fill_between(curve["steps"], low, high, color=colour, alpha=0.2, linewidth=0)
-        label = f"{stage['name']}, {stage['n_parameters']} parameters"
+        label = f"{stage['name']}, {counted(stage['n_parameters'], 'parameter')}"
         axis.plot(curve["steps"], median, color=colour, linewidth=1.4, label=label)
     for threshold in sorted({scale * stage["training"]["threshold"] for stage in trained}):
         axis.axhline(threshold, color=GREY, linestyle=":", linewidth=1)

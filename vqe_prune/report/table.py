@@ -11,6 +11,7 @@ from typing import Any
 from vqe_prune.paulis import CLIFFORD_QUBITS
 from vqe_prune.report.record import Record
 from vqe_prune.units import HARTREE, error_unit
+from vqe_prune.wording import counted
 
 NAMES = {"reference": "reference", "hf": "HF", "mp2": "MP2", "ccsd": "CCSD", "exact": "exact"}
 NOT_COMPUTED = "not computed"
@@ -278,7 +279,7 @@ def format_plan(plan: Sequence[Mapping[str, Any]], kept: Sequence[tuple[str, int
         kept: Label, parameter (-1 for a fixed angle) and angle (radian) of each rotation of the final ansatz.
 
     """
-    lines = [f"{len(plan)} rotations -> {len(kept)}:"]
+    lines = [f"{counted(len(plan), 'rotation')} -> {len(kept)}:"]
     for count, decision, reason in removal_counts(plan):
         lines.append(f"  {count:>4} {VERBS.get(decision, decision)}: {reason}")
     if len(kept) <= MANY_ROTATIONS:
