@@ -36,6 +36,7 @@ BAD = {
     "molecule.active_space=[1,[2]]": "molecule.active_space=[1,[2]] is not a list of whole numbers",
     "pruner=[[a]]": "pruner.rules=[[a]] is not a list of names",
     "pruner=[null]": "pruner.rules=[null] is not a list of names",
+    "encoding=pairs": "did you mean partial_pairs",
     "seed=null": "seed=null is not a whole number",
     "device.wait=maybe": "device.wait=maybe is not true or false",
     "device.shots=1.5": "device.shots=1.5 is not a whole number",
@@ -265,3 +266,18 @@ def test_every_setting_is_in_the_help(capsys) -> None:
         }
         shown = short.get(key, "pruner=" if key == "pruner.rules" else f"{key}=")
         assert shown in text, key
+
+
+def test_the_help_explains_what_a_name_does_not_say(capsys) -> None:
+    main(["--help"])
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 120
+    text = " ".join(" ".join(lines).split())
+    for words in (
+        "training.steps= of adam from each random start",
+        "also pairs: one qubit for each orbital",
+        "reference subtracts the error of the same circuit at angles of almost zero",
+        "it starts at the reference, angles of almost zero, or at the angles of the pruned ansatz",
+        "four points between zero angles and the optimum, or to the reference state",
+    ):
+        assert words in text

@@ -59,7 +59,8 @@ collect finishes a study whose jobs were sent to Google's service, from its fold
   pruner.distance=        {distances}: of gates, or what a merge does to the energy (geometric)
   pruner.condense=        true trains first towards fewer distinct angles (false)
   pruner.weights=         [algebra,fubini,fisher] of its geometric distances ([1,1,0.1])
-  pruner.ensemble=        {ensembles}: states at which it compares gates (trajectory)
+  pruner.ensemble=        {ensembles}: it compares what gates do to the states that enter them, at
+                          four points between zero angles and the optimum, or to the reference state (trajectory)
   ansatz=                 {ansatze}
                           (uccsd; hardware_efficient for models), or a .yaml file with a list of gates
   ansatz.k=               layers of kupccgsd (2)
@@ -74,7 +75,7 @@ collect finishes a study whose jobs were sent to Google's service, from its fold
   ansatz.connectivity=    {connectivities} (circular)
   training.method=        {methods}; how ansätze on qubits are trained from random angles (adam)
   training.seeds=         number of random starts (8)
-  training.steps=         (600)
+  training.steps=         of adam from each random start, of l-bfgs at most (600)
   training.learning_rate= of adam, radian a step (0.05)
   training.threshold=     error that counts as success (1e-6)
   optimizer.gradient_tolerance=   hartree per radian (1e-7)
@@ -82,23 +83,27 @@ collect finishes a study whose jobs were sent to Google's service, from its fold
   encoding=               {encodings}:
                           partial_pairs has one qubit for an orbital in and out of which only pairs move,
                           tapered_... leaves out qubits that conserved parities fix,
-                          auto finds the fewest two-qubit gates (auto)
+                          auto finds the fewest two-qubit gates, also pairs: one qubit for each
+                          orbital of an ansatz that only moves pairs (auto)
   device=                 {devices}: measure the circuits there; virtual but for google
   device.project= device.processor=    ids of Google's service
   device.config=          its device configuration, of device.run= or device.snapshot= (the current default)
   device.wait=            false sends all jobs and returns; collect or the same command finishes the study (true)
   device.stages=          any of [{stages}]: the ansätze that are measured (all)
   device.shots=           of all circuits of an ansatz together (100000)
-  device.mitigation=      any of [{mitigations}], or auto: all but zne, reference
-                          where the expected bias is worth its shots, clifford on qubits (auto)
+  device.mitigation=      any of [{mitigations}], none, or auto (auto);
+                          reference subtracts the error of the same circuit at angles of almost zero, of molecules;
+                          clifford rescales by circuits of known energy, of ansätze on qubits; auto takes all but zne,
+                          and reference only where the error it removes is expected to be ten error bars
   device.noise_scale=     factor of a virtual device's error rates (1)
   device.twirls=          random frames of each circuit, which even out coherent errors; 0 for none (16)
   device.optimizer=       {optimizers}: optimise the pruned ansatz there as well, with
                           as many shots again for all iterations, then measure with fresh ones (none)
   device.iterations=      of this optimiser, at most (40)
-  device.start=           {device_starts}: its first angles (zero; pruned for ansätze on qubits)
-  device.seconds=         most seconds that a virtual device may take in all, as predicted (120); what would take
-                          longer is left out, or above 12 qubits takes fewer shots
+  device.start=           {device_starts}: it starts at the reference, angles of almost zero, or at the angles of
+                          the pruned ansatz as found without noise (zero; pruned for ansätze on qubits)
+  device.seconds=         most seconds that a virtual device may take in all, planning and optimiser included, as
+                          predicted (120); what would take longer is left out, or above 12 qubits takes fewer shots
   excited.states=         excited states to find out of the pruned ground state (0); excited=3 is short for it
   excited.method=         {excited_methods}: of single and double excitations out of the state, or of
                           the reference under its rotations, or one by one with an ansatz pruned for each (expansion)
