@@ -8,6 +8,8 @@ import pytest
 # as the command line does, before NumPy and PySCF are imported: idle threads that spin slow a busy machine down
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+if "PYTEST_XDIST_WORKER" in os.environ:  # processes beside each other: one thread each
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from vqe_prune.chemistry import Molecule
 from vqe_prune.problem import Problem, molecular_problem

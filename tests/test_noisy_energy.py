@@ -1,6 +1,8 @@
 """Energies under noise without shots, what they cost, and how good a processor must be."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -122,12 +124,22 @@ def test_ten_qubits_are_measured() -> None:
     assert abs(exact["readout"] - noisy_energies(plan, runner, "willow_pink", 0.0)["raw"]) > 4 * measured["raw"].error
 
 
-def test_what_takes_too_long_is_left_out_with_the_time_it_takes(tmp_path: Path) -> None:
+def test_what_takes_too_long_is_left_out_with_the_time_it_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """UCCSD of LiH and what symmetry leaves of it; the last comes first."""
     atoms = (("Li", (0.0, 0.0, 0.0)), ("H", (0.0, 0.0, 1.595)))
     problem = vp.molecular_problem(vp.Molecule(name="LiH", atoms=atoms, frozen_core=True))
     pruning = vp.prune_ansatz(problem, vp.uccsd(5, 1, 1), rules=["symmetry"])
     chosen = DeviceSettings(name="willow_pink", shots=4000, mitigation=[], seconds=2.0)
+    plans: list[device_time.Planned] = []
+    fit = device_time.fit_seconds
+
+    def kept(planned: list[device_time.Planned], *rest: Any) -> float:
+        plans.extend(replace(each) for each in planned)  # planning is what takes the time here
+        return fit(planned, *rest)
+
+    monkeypatch.setattr(on_device, "fit_seconds", kept)
     device = measure_on_device(pruning, open_device(chosen, seed=3), chosen, "auto", tmp_path, lambda text: None)
     needed = []
     for row in device["measurements"]:
@@ -140,14 +152,12 @@ def test_what_takes_too_long_is_left_out_with_the_time_it_takes(tmp_path: Path) 
         needed.append(int(reason.rpartition("=")[2]))
     full, symmetry = needed
     assert 5 < symmetry < full < 120  # both fit into the default
-    stages = {stage: on_device._encoded(stage, pruning, "auto") for stage in pruning.stages}
-    planned = [on_device._plan(*each, pruning, chosen, "auto") for each in stages.items()]
-    left = device_time.fit_seconds(planned, chosen, float(symmetry))
+    planned = [replace(each) for each in plans]
+    left = fit(planned, chosen, float(symmetry))
     assert [each.plan is not None for each in planned] == [False, True]
     assert 0.0 <= left < 1.0 and not planned[1].scaled  # what is left is not spent on something else
-    planned = [on_device._plan(*each, pruning, chosen, "auto") for each in stages.items()]
-    assert device_time.fit_seconds(planned, chosen, float(full)) >= 0.0
-    assert all(each.plan for each in planned)
+    assert fit(plans, chosen, float(full)) >= 0.0
+    assert all(each.plan for each in plans)
 
 
 def test_above_twelve_qubits_there_are_as_many_shots_as_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
