@@ -105,8 +105,8 @@ collect finishes a study whose jobs were sent to Google's service, from its fold
   device.seconds=         most seconds that a virtual device may take in all, planning and optimiser included, as
                           predicted (120); what would take longer is left out, or above 12 qubits takes fewer shots
   excited.states=         excited states to find out of the pruned ground state (0); excited=3 is short for it
-  excited.method=         {excited_methods}: of single and double excitations out of the state, or of
-                          the reference under its rotations, or one by one with an ansatz pruned for each (expansion)
+  excited.method=         {excited_methods}: of single and double excitations out of the state,
+                          or of the reference under its rotations, or one by one, an ansatz pruned for each (expansion)
   excited.spin=           alpha minus beta electrons of the excited states; another than the molecule's flips spins
   excited.threshold=      of expansion: smallest eigenvalue of the overlap matrix that is kept (1e-6)
   excited.ansatz=         of deflation: {excited_ansatze} (uccsd)

@@ -40,6 +40,13 @@ def first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
+def as_typed(value: Any) -> str:
+    """Return a value as it stands on a command line."""
+    if isinstance(value, list):
+        return f"[{','.join(map(as_typed, value))}]"
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def shortened(value: Any) -> str:
     """Return a value as text of at most 40 characters."""
     text = str(value)

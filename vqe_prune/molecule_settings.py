@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vqe_prune.errors import InputError, near_misses, shortened
+from vqe_prune.errors import InputError, as_typed, near_misses, shortened
 from vqe_prune.settings import MoleculeSettings
 
 ORBITALS = ("hf", "uno", "mp2_natural")
@@ -58,7 +58,7 @@ def _check_active(chosen: MoleculeSettings) -> None:
     numbers = isinstance(space, list) and all(type(x) is int for x in space)
     if space is not None and space != AUTO and not (numbers and len(space) == 2 and min(space) >= 1):
         raise InputError(
-            f"molecule.active_space={shortened(space)} must be [electrons,orbitals], both at least 1, or auto"
+            f"molecule.active_space={shortened(as_typed(space))} must be [electrons,orbitals], both at least 1, or auto"
         )
     if listed is not None:
         if space is not None:
@@ -66,9 +66,11 @@ def _check_active(chosen: MoleculeSettings) -> None:
                 "molecule.active_space has no effect beside molecule.active_orbitals; leave one of them out"
             )
         if not listed or min(listed) < 1:
-            raise InputError(f"molecule.active_orbitals={listed} must be a list of orbitals, counted from 1")
+            raise InputError(
+                f"molecule.active_orbitals={shortened(as_typed(listed))} must be a list of orbitals, counted from 1"
+            )
         if len(set(listed)) != len(listed):
-            raise InputError(f"molecule.active_orbitals={shortened(listed)} must name each orbital once")
+            raise InputError(f"molecule.active_orbitals={shortened(as_typed(listed))} must name each orbital once")
     if chosen.frozen_core and (space is not None or listed is not None):
         key = "active_space" if space is not None else "active_orbitals"
         raise InputError(f"molecule.frozen_core has no effect beside molecule.{key}; leave one of them out")

@@ -7,7 +7,7 @@ from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from vqe_prune.errors import InputError, shortened
+from vqe_prune.errors import InputError, as_typed, shortened
 from vqe_prune.settings import Settings
 
 KINDS: dict[Any, str] = {
@@ -19,6 +19,7 @@ KINDS: dict[Any, str] = {
     list[int]: "a list of whole numbers in brackets: [2,3]",
     list[float]: "a list of numbers in brackets: [1,1,0.1]",
 }
+"""Settings of any kind are checked where they are used."""
 
 NONE = "none"
 """Stands for no mitigation at all."""
@@ -51,7 +52,11 @@ def listed(key: str, value: Any) -> Any:
         InputError: The value is a list with something in it that no setting takes.
 
     """
-    if isinstance(value, list) and any(item is None or isinstance(item, list) for item in value):
+    if (
+        isinstance(value, list)
+        and kinds().get(key) is not Any
+        and any(item is None or isinstance(item, list) for item in value)
+    ):
         raise InputError(wrong_kind(key, value))
     if key == "device.mitigation" and value in (NONE, [NONE]):
         return []
@@ -60,10 +65,4 @@ def listed(key: str, value: Any) -> Any:
 
 def wrong_kind(key: str, value: Any) -> str:
     """Return in words that a value is not what a setting takes, as ``device.shots=1.5 is not a whole number``."""
-    return f"{key}={shortened(_as_typed(value))} is not {KINDS.get(kinds().get(key), 'what this setting takes')}"
-
-
-def _as_typed(value: Any) -> str:
-    if isinstance(value, list):
-        return f"[{','.join(map(_as_typed, value))}]"
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return f"{key}={shortened(as_typed(value))} is not {KINDS.get(kinds().get(key), 'what this setting takes')}"
