@@ -90,7 +90,7 @@ def test_natural_orbitals_of_all_orbitals_leave_the_exact_energy(molecular) -> N
 
 
 BAD = {
-    "molecule.active_orbitals=[]": "must be a list of orbitals",
+    "molecule.active_orbitals=[]": "must be orbitals, counted from 1",
     "molecule.active_orbitals=[0,1]": "counted from 1",
     "molecule.active_orbitals=[2,2]": "must name each orbital once",
     "molecule.active_orbitals=[2,9]": "from 1 to 6",
