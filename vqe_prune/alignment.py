@@ -61,18 +61,57 @@ def align_with(first: Problem, before: Problem, problem: Problem) -> tuple[Probl
     return aligned, np.eye(len(order))[:, order] * signs
 
 
-def _check_alike(first: Problem, problem: Problem) -> None:
-    """Raise InputError where two problems cannot share an ansatz."""
+def follow_orbitals(
+    problems: Sequence[Problem], frames: Sequence[NDArray[np.float64]]
+) -> tuple[tuple[Problem, ...], tuple[NDArray[np.float64], ...]]:
+    """Order the orbitals of every problem, and give them signs, like those of the problem before by their overlaps.
+
+    Energies of orbitals cross along a curve, and inside one irrep their characters swap where crossings are avoided; an
+    index or a rank by energy then means another orbital. Orbital q of a problem stands where the orbital p of the
+    problem before stands that it overlaps with: the assignment with the largest sum of <p|q>^2 among orbitals of one
+    irrep that are all doubly, singly or not occupied, and the sign that makes <p|q> positive. Ours.
+
+    Args:
+        problems: Neighbours in the order given; at least one.
+        frames: Orbitals of each problem in orthonormal functions that move with the atoms, a column for each, so that
+            <p|q> is the product of two frames (`vqe_prune.neighbours.carried_orbitals`).
+
+    Returns:
+        The problems, the first as it was, and their frames in the same order.
+
+    Raises:
+        InputError: Numbers of orbitals or electrons, point groups or the irreps of occupied orbitals differ.
+
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    if not problems:
+        raise InputError("a family needs at least one problem, but none is given")
+    aligned, turned = [problems[0]], [np.asarray(frames[0])]
+    for problem, frame in zip(problems[1:], frames[1:], strict=True):
+        _check_alike(problems[0], problem)
+        overlaps = turned[-1].T @ frame
+        order = np.zeros(problem.n_orbitals, dtype=np.int64)
+        for shell in _shells(problem.electrons):
+            same = aligned[-1].electrons.irreps[shell][:, None] == problem.electrons.irreps[shell][None, :]
+            rows, columns = linear_sum_assignment(-(overlaps[np.ix_(shell, shell)] ** 2) - 2.0 * len(order) * same)
+            order[shell[rows]] = shell[columns]
+        signs = np.where(overlaps[np.arange(len(order)), order] < 0.0, -1.0, 1.0)
+        electrons = _reordered(problem.electrons, order, signs)
+        aligned.append(replace(problem, electrons=electrons, symmetries=spin_orbital_symmetries(electrons)))
+        turned.append(frame[:, order] * signs)
+    return tuple(aligned), tuple(turned)
+
+
+def difference(first: Problem, problem: Problem) -> str:
+    """Return in words why two problems cannot share an ansatz, empty where they can."""
     for what, expected, given in (
         ("orbitals", first.n_orbitals, problem.n_orbitals),
         ("alpha and beta electrons", first.n_electrons, problem.n_electrons),
         ("point group", first.electrons.group, problem.electrons.group),
     ):
         if expected != given:
-            raise InputError(
-                f"{problem.name} cannot share an ansatz with {first.name}: its {what} are {given}, not {expected}; "
-                f"leave it out or prune it on its own"
-            )
+            return f"its {what} are {given}, not {expected}"
     for occupied, (here, there) in zip(
         ("doubly occupied", "singly occupied", "empty"),
         zip(_shells(problem.electrons), _shells(first.electrons), strict=True),
@@ -80,11 +119,20 @@ def _check_alike(first: Problem, problem: Problem) -> None:
     ):
         irreps, expected_irreps = problem.electrons.irreps[here], first.electrons.irreps[there]
         if sorted(irreps) != sorted(expected_irreps):
-            raise InputError(
-                f"{problem.name} cannot share an ansatz with {first.name}: its {occupied} orbitals have the irreps "
-                f"{sorted(irreps.tolist())}, not {sorted(expected_irreps.tolist())}, so its reference is another "
-                f"configuration; leave it out or prune it on its own"
+            return (
+                f"its {occupied} orbitals have the irreps {sorted(irreps.tolist())}, not "
+                f"{sorted(expected_irreps.tolist())}, so its reference is another configuration"
             )
+    return ""
+
+
+def _check_alike(first: Problem, problem: Problem) -> None:
+    """Raise InputError where two problems cannot share an ansatz."""
+    reason = difference(first, problem)
+    if reason:
+        raise InputError(
+            f"{problem.name} cannot share an ansatz with {first.name}: {reason}; leave it out or prune it on its own"
+        )
 
 
 def _shells(electrons: Electrons) -> list[NDArray[np.int64]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,7 @@ class MeanField:
         electrons: The active electrons.
         energy: SCF energy in hartree; the reference determinant of `electrons` has it too, but in natural orbitals.
         scf: PySCF's mean-field object.
+        orbitals: The active orbitals in atomic ones, a column for each; shape (n_atomic, n_active).
         core: Columns of its coefficients that are doubly occupied and left out, None where natural orbitals are used.
         active: Columns that are the orbitals of `electrons`, in their order; likewise.
         notes: Which orbitals were taken, in words.
@@ -157,17 +159,22 @@ class MeanField:
     electrons: Electrons
     energy: float
     scf: Any
+    orbitals: NDArray[np.float64]
     core: tuple[int, ...] | None = None
     active: tuple[int, ...] | None = None
     notes: tuple[str, ...] = ()
 
 
-def solve_mean_field(molecule: Molecule, memory_gib: float | None = None) -> MeanField:
+def solve_mean_field(
+    molecule: Molecule, memory_gib: float | None = None, *, start: Callable[[Any], NDArray[np.float64]] | None = None
+) -> MeanField:
     """Run RHF (closed shell) or ROHF (open shell) with point-group symmetry and cut out the active space.
 
     Args:
         molecule: Geometry, basis, charge, spin, kind of orbitals and active space.
         memory_gib: Refuse sectors that need more than this, default what is free.
+        start: Makes the density matrix in atomic orbitals that SCF starts from, of alpha and of beta electrons for an
+            open shell, out of PySCF's molecule; default PySCF's guess. Far from equilibrium SCF has several solutions.
 
     Returns:
         Electrons in molecular orbitals: doubly occupied, singly occupied, empty, each by orbital energy; natural
@@ -183,7 +190,7 @@ def solve_mean_field(molecule: Molecule, memory_gib: float | None = None) -> Mea
     if molecule.active_space != AUTO:  # what does not fit is said before SCF
         space = _active_space(molecule, mol)
         check_memory(len(space.active), space.n_alpha, space.n_beta, memory_gib)
-    method, energy = _converge(molecule, mol)
+    method, energy = _converge(molecule, mol, start)
     order = np.lexsort((np.round(method.mo_energy, 9), -np.round(method.mo_occ)))
     orbitals, notes = method.mo_coeff[:, order], []
     labels = np.zeros(len(order), dtype=np.int64)
@@ -211,6 +218,7 @@ def solve_mean_field(molecule: Molecule, memory_gib: float | None = None) -> Mea
         electrons=electrons,
         energy=float(energy),
         scf=method,
+        orbitals=orbitals[:, list(space.active)],
         core=tuple(order[list(space.core)].tolist()) if canonical else None,
         active=tuple(order[list(space.active)].tolist()) if canonical else None,
         notes=tuple(notes),
@@ -276,7 +284,9 @@ def _dipole(mol: Any, core: Any, active: Any) -> Dipole:
     )
 
 
-def _converge(molecule: Molecule, mol: Any) -> tuple[Any, float]:
+def _converge(
+    molecule: Molecule, mol: Any, start: Callable[[Any], NDArray[np.float64]] | None = None
+) -> tuple[Any, float]:
     """PySCF's converged mean field and its energy: DIIS first, second order where that fails."""
     from pyscf import scf
 
@@ -284,7 +294,7 @@ def _converge(molecule: Molecule, mol: Any) -> tuple[Any, float]:
     method.conv_tol = 1e-12
     method.max_cycle = SCF_CYCLES
     try:
-        energy = method.kernel()
+        energy = method.kernel(dm0=None if start is None else start(mol))
         if not method.converged:
             method = method.newton()
             energy = method.kernel()

@@ -23,6 +23,7 @@ from vqe_prune.excited_settings import check_excited
 from vqe_prune.lie_settings import check_lie
 from vqe_prune.molecule_input import molecule_names, molecule_source
 from vqe_prune.molecule_settings import check_molecule
+from vqe_prune.scan_settings import check_scan, fill_scan_defaults, scanned_key
 from vqe_prune.setting_types import listed, wrong_kind
 from vqe_prune.settings import NOT_IN_DIGEST, OF_ELECTRONS, MoleculeSettings, Settings, digest
 
@@ -98,12 +99,13 @@ def command_line(settings: Mapping[str, Any]) -> str:
     if settings["ansatz"]["name"] != _default_ansatz(usual):
         words.append(f"ansatz={settings['ansatz']['name']}")
     default_values = asdict(usual)
+    scanned = scanned_key(settings.get("scan", {}))
     for key in _known_keys(Settings):
         group, _, field_name = key.partition(".")
         value, default = settings[group], default_values[group]
         if field_name:
             value, default = value[field_name], default[field_name]
-        if value != default and value is not None and key not in NOT_IN_DIGEST and key != "model.lattice":
+        if value != default and value is not None and key not in (*NOT_IN_DIGEST, "model.lattice", scanned):
             text = f"{key}={str(value).replace(' ', '')}"
             words.append(text if not isinstance(value, dict) else shlex.quote(text.replace("'", "")))
     return " ".join(words)
@@ -303,6 +305,7 @@ def _fill_defaults(settings: Settings) -> None:
     elif rules[0] == WITH_SYMMETRY:
         first = [] if settings.on_qubits or rules[1] == "symmetry" else _exact_rules(settings)
         settings.pruner.rules = [*first, *rules[1:]]
+    fill_scan_defaults(settings)
     settings.file_contents = {key: _hash_of(Path(name)) for key, name in _files_of(settings).items()}
     if model.name in MODELS:
         model.lattice = model.lattice or "ring"
@@ -319,6 +322,8 @@ def _check(settings: Settings, given: set[str]) -> None:
     rules = _check_rules(settings, given)
     check_device(settings, given, rules)
     check_excited(settings, given, _on_qubits(settings))
+    before = _exact_rules(settings) if pruner.rules[:1] == [WITH_SYMMETRY] and rules != ["symmetry"] else []
+    check_scan(settings, given, [*before, *rules], MODELS.get(settings.model.name or ""), _on_qubits(settings))
     if pruner.relative_to not in REFERENCES:
         raise InputError(
             f"unknown pruner.relative_to={pruner.relative_to}{near_misses(pruner.relative_to, REFERENCES)}"

@@ -37,12 +37,15 @@ MOST_QUBITS = 24
 """Larger state vectors are not made: an energy and its gradient would need more than a gigabyte and many seconds."""
 
 
-def set_up(settings: Settings, say: Callable[[str], None]) -> tuple[Problem | QubitProblem, Ansatz]:
+def set_up(
+    settings: Settings, say: Callable[[str], None], known: Problem | None = None
+) -> tuple[Problem | QubitProblem, Ansatz]:
     """Make the problem and the ansatz of a study.
 
     Args:
         settings: Checked settings.
         say: Told what is being computed, one line.
+        known: The problem of electrons where it has been solved already.
 
     Raises:
         InputError: The input cannot be used.
@@ -50,6 +53,8 @@ def set_up(settings: Settings, say: Callable[[str], None]) -> tuple[Problem | Qu
 
     """
     problem: Problem | QubitProblem
+    if known is not None:
+        return known, _of_electrons(settings, known)
     if settings.model.name is None:
         problem = _of_molecule(settings.molecule, settings.exact and not settings.on_qubits, say)
         for note in problem.notes:

@@ -57,7 +57,7 @@ class TraceJournal(Journal):
         found = self._trace.find("optimum", stage=stage)
         if not found:
             return None
-        return _read_optimum(found[-1])
+        return read_optimum(found[-1])
 
     def noted(self, stage: str) -> dict[str, Any] | None:
         """Return a stage's training and scores from the trace."""
@@ -75,7 +75,7 @@ class TraceJournal(Journal):
             PathPoint(
                 kept=tuple(event["kept"]),
                 n_rotations=event["n_rotations"],
-                optimum=_read_optimum(event),
+                optimum=read_optimum(event),
                 removed=tuple(event["removed"]),
                 score=event["score"],
                 predicted=event["predicted_increase"],
@@ -132,14 +132,7 @@ class TraceJournal(Journal):
         )
 
     def _optimum_content(self, optimum: Optimum) -> dict[str, Any]:
-        return {
-            "energy": optimum.value,
-            "error": self._error(optimum.value),
-            "gradient": optimum.gradient,
-            "steps": optimum.steps,
-            "reason": optimum.reason.name,
-            "angles": optimum.angles.tolist(),
-        }
+        return {**optimum_content(optimum), "error": self._error(optimum.value)}
 
     def _error(self, energy: float) -> float | None:
         return None if self._exact is None else energy - self._exact
@@ -165,7 +158,19 @@ class TraceJournal(Journal):
             self._open_line = False
 
 
-def _read_optimum(event: Mapping[str, Any]) -> Optimum:
+def optimum_content(optimum: Optimum) -> dict[str, Any]:
+    """Return an optimum as a trace holds it."""
+    return {
+        "energy": optimum.value,
+        "gradient": optimum.gradient,
+        "steps": optimum.steps,
+        "reason": optimum.reason.name,
+        "angles": optimum.angles.tolist(),
+    }
+
+
+def read_optimum(event: Mapping[str, Any]) -> Optimum:
+    """Return the optimum that a trace holds."""
     return Optimum(
         angles=np.array(event["angles"], dtype=float),
         value=event["energy"],

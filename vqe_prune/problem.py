@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from vqe_prune import chemistry
 from vqe_prune.active_space import Shells, space_by_count, space_by_list, space_without_core
-from vqe_prune.chemistry import Molecule
+from vqe_prune.chemistry import MeanField, Molecule
 from vqe_prune.correlation import STATIONARY, brillouin_residual, correlated_energies
 from vqe_prune.electrons import Electrons, aufbau_order, electrons_in_space
+from vqe_prune.errors import InputError
 from vqe_prune.fcidump import Header, check_spin, irreps_of_labels, read_header, read_integrals
 from vqe_prune.symmetry import SignedPermutation, pauli_symmetries, spin_orbital_symmetries, terms_of
 from vqe_prune.units import HARTREE
@@ -97,7 +98,24 @@ def molecular_problem(molecule: Molecule, *, exact: bool = True, memory_gib: flo
         ConvergenceError: SCF or the exact solver does not converge.
 
     """
-    mean_field = chemistry.solve_mean_field(molecule, memory_gib)
+    return mean_field_problem(molecule, chemistry.solve_mean_field(molecule, memory_gib), exact=exact)
+
+
+def mean_field_problem(molecule: Molecule, mean_field: MeanField, *, exact: bool = True) -> Problem:
+    """Set up the ground-state problem of a molecule whose mean field is known.
+
+    Args:
+        molecule: What the mean field is of.
+        mean_field: A solution of SCF, there may be several.
+        exact: Compute the exact energy.
+
+    Returns:
+        The problem, with HF, MP2, CCSD and exact energies in its active space.
+
+    Raises:
+        ConvergenceError: The exact solver does not converge.
+
+    """
     electrons = mean_field.electrons
     energies = {"hf": mean_field.energy, **correlated_energies(electrons)}
     if abs(electrons.reference_energy - mean_field.energy) > SAME_STATE:

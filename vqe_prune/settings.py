@@ -142,6 +142,23 @@ class ExcitedSettings:
     penalty: float | None = None
 
 
+@dataclass
+class ScanSettings:
+    """What ``study=scan`` goes along, [start,stop,step] of one coordinate, and whose structure its points have."""
+
+    bond_length: list[float] | None = None
+    angle: list[float] | None = None
+    dihedral: list[float] | None = None
+    j: list[float] | None = None
+    h: list[float] | None = None
+    delta: list[float] | None = None
+    j1: list[float] | None = None
+    j2: list[float] | None = None
+    t: list[float] | None = None
+    u: list[float] | None = None
+    structure: str | None = None
+
+
 OF_ELECTRONS = ("uccsd", "uccd", "puccd", "uccgsd", "kupccgsd", "tups", "qnp")
 """Ansätze of excitations; all others act on qubits."""
 
@@ -159,6 +176,8 @@ class Settings:
     device: DeviceSettings = field(default_factory=DeviceSettings)
     excited: ExcitedSettings = field(default_factory=ExcitedSettings)
     nuclei: str = "fixed"
+    scan: ScanSettings = field(default_factory=ScanSettings)
+    study: str = "ground_state"
     encoding: str = "auto"
     exact: bool = True
     seed: int = 0

@@ -51,13 +51,20 @@ LONG_QSIM_QUBITS = 20
 """From here on a check on qsim takes long enough to be announced."""
 
 
-def run(settings: Settings, *, write: Callable[[str], Any] | None = None, collect: bool = False) -> Record:
+def run(
+    settings: Settings,
+    *,
+    write: Callable[[str], Any] | None = None,
+    collect: bool = False,
+    known: Problem | None = None,
+) -> Record:
     """Run a study, or finish one that was interrupted, or say that it is complete.
 
     Args:
         settings: What to study; `vqe_prune.config.parse_settings` makes it.
         write: Prints text, default to standard output.
         collect: Whether only jobs that were sent to Google's service before are collected: none is sent or waited for.
+        known: The problem of electrons where it has been solved already.
 
     Returns:
         The record, as written to the folder.
@@ -72,7 +79,7 @@ def run(settings: Settings, *, write: Callable[[str], Any] | None = None, collec
     write = write or _print
     folder = config.output_folder(settings)
     check_writable(folder)
-    complete = _complete_record(folder, settings)
+    complete = complete_record(folder, settings)
     if complete is not None:
         write(report.summary(complete) + f"\nThis study is complete; its report is {folder / 'report.html'}\n")
         return complete
@@ -87,15 +94,15 @@ def run(settings: Settings, *, write: Callable[[str], Any] | None = None, collec
         )
     threads = _threads(settings)
     processor = open_device(settings.device, settings.seed) if settings.device.name else None  # or fails at once
-    problem, ansatz = set_up(settings, lambda text: write(text + "\n"))
+    problem, ansatz = set_up(settings, lambda text: write(text + "\n"), known)
     times = {"problem": time.perf_counter() - began}
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder, write):
-        complete = _complete_record(folder, settings)  # another run may have finished it while this one waited
+        complete = complete_record(folder, settings)  # another run may have finished it while this one waited
         if complete is not None:
             write(report.summary(complete) + f"\nThis study is complete; its report is {folder / 'report.html'}\n")
             return complete
-        trace = _open_trace(folder, settings)
+        trace = open_trace(folder, settings)
         return _compute(settings, problem, ansatz, trace, folder, times, began, write, threads, processor, collect)
 
 
@@ -119,14 +126,40 @@ def _compute(
     if isinstance(problem, QubitProblem):
         journal.say("Symmetries: " + "; ".join(problem.symmetries.describe()))
         journal.say(f"Reference: {problem.reference_label}")
-    mark = time.perf_counter()
-    limits = Limits(
-        tolerance=settings.pruner.tolerance,
-        relative_to=settings.pruner.relative_to,
-        parameters=settings.pruner.parameters,
-    )
+    mark, limits = time.perf_counter(), limits_of(settings)
     pruning = _prune(settings, problem, ansatz, limits, journal, threads)
     times["pruning"] = time.perf_counter() - mark
+    return finish(settings, pruning, limits, trace, folder, times, began, journal, processor, collect)
+
+
+def finish(
+    settings: Settings,
+    pruning: Pruning,
+    limits: Limits,
+    trace: Trace,
+    folder: Path,
+    times: dict[str, float],
+    began: float,
+    journal: TraceJournal,
+    processor: Any = None,
+    collect: bool = False,
+) -> Record:
+    """Print the tables of a pruning, check its circuit, measure it where asked for, and write its folder.
+
+    Args:
+        settings: Of the study.
+        pruning: Its result.
+        limits: How far it was pruned.
+        trace: The run's trace.
+        folder: The run's folder.
+        times: Seconds of the steps so far; more are added.
+        began: When the run began, by `time.perf_counter`.
+        journal: Told what is found.
+        processor: Open device, None to measure nothing.
+        collect: Whether only jobs that were sent before are collected.
+
+    """
+    problem, unit = pruning.problem, pruning.problem.unit
     rows, plan = [stage_row(problem, stage, settings.encoding) for stage in pruning.stages], plan_rows(pruning)
     _say_tables(journal, pruning, rows, plan, unit)
     _add_excited(settings, pruning, rows, journal)
@@ -197,6 +230,12 @@ def _prune(
         threads=threads,
         journal=journal,
     )
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Return how far a study prunes."""
+    chosen = settings.pruner
+    return Limits(tolerance=chosen.tolerance, relative_to=chosen.relative_to, parameters=chosen.parameters)
 
 
 def _starts(settings: Settings, problem: Problem | QubitProblem, ansatz: Ansatz) -> tuple[NDArray[np.float64], ...]:
@@ -273,7 +312,7 @@ def _threads(settings: Settings) -> int:
     return threads
 
 
-def _complete_record(folder: Path, settings: Settings) -> Record | None:
+def complete_record(folder: Path, settings: Settings) -> Record | None:
     """Return the folder's record where it is of this study, None where there is none."""
     if not (folder / "record.json").exists():
         return None
@@ -283,7 +322,7 @@ def _complete_record(folder: Path, settings: Settings) -> Record | None:
     return record
 
 
-def _open_trace(folder: Path, settings: Settings) -> Trace:
+def open_trace(folder: Path, settings: Settings) -> Trace:
     """Open the trace of an interrupted run of this study, or begin one."""
     path, own = folder / "trace.jsonl", digest(settings)
     trace = Trace(path)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any
@@ -18,6 +16,7 @@ from vqe_prune.ansatz.rotation import Ansatz
 from vqe_prune.errors import InputError
 from vqe_prune.objective import QubitEnergyObjective
 from vqe_prune.optimize import minimize
+from vqe_prune.parallel import main_hidden
 from vqe_prune.paulis import QubitHamiltonian, State
 
 Vector = NDArray[np.float64]
@@ -182,24 +181,11 @@ def train(
         runs = task(seeds)
     else:
         shares = [list(seeds[k::workers]) for k in range(workers)]
-        with _main_hidden(), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        with main_hidden(), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
             runs = [run for part in pool.map(task, shares) for run in part]
     runs = sorted(runs, key=lambda run: run.seed)
     exact = min(run.lowest for run in runs) if exact is None else exact
     return TrainingStudy(method=method, runs=tuple(runs), exact=exact, threshold=training.threshold)
-
-
-@contextmanager
-def _main_hidden() -> Iterator[None]:
-    """Let spawned processes not run the user's script again: they need this module alone, not what started it."""
-    names: dict[str, Any] = vars(sys.modules["__main__"])
-    kept: dict[str, Any] = {name: names.get(name) for name in ("__file__", "__spec__") if name in names}
-    names.pop("__file__", None)
-    names["__spec__"] = None
-    try:
-        yield
-    finally:
-        names.update(kept)
 
 
 @dataclass(frozen=True, eq=False)

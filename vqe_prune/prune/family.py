@@ -54,6 +54,17 @@ class Deletion:
     measured_error: float
 
 
+class FamilyJournal:
+    """What a pruning for a family remembers of an interrupted one: here, nothing."""
+
+    def deletions(self, members: tuple[int, ...]) -> list[tuple[Deletion, list[Vector]]]:
+        """Return the deletions known of a pruning on these members, and the members' angles after each."""
+        return []
+
+    def deleted(self, members: tuple[int, ...], deletion: Deletion, angles: Sequence[Vector]) -> None:
+        """Take note of a deletion and of the members' angles after it."""
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FamilyPruning:
     """The result of pruning one ansatz for several problems.
@@ -116,6 +127,8 @@ def prune_family(
     max_steps: int = 2000,
     threads: int = 1,
     progress: Callable[[str], None] | None = None,
+    full: FamilyStage | None = None,
+    journal: FamilyJournal | None = None,
 ) -> FamilyPruning:
     """Prune one ansatz for several problems at once: the same rotations and ties for all, angles for each.
 
@@ -144,6 +157,8 @@ def prune_family(
         max_steps: Largest number of optimiser steps.
         threads: Threads for large sectors.
         progress: Called with a line of text for each stage and each deletion.
+        full: The ansatz as built with its optima where they are known; the orbitals are then taken as aligned.
+        journal: Where deletions go and an interrupted pruning's past comes from.
 
     Returns:
         The stages with an optimum for each problem, the plan and the deletions.
@@ -156,17 +171,17 @@ def prune_family(
     limits = limits or Limits()
     _check_arguments(problems, ansatz, rule, members, attempts)
     say = progress or (lambda text: None)
-    family = Family(
-        align_problems(problems), gradient_tolerance=gradient_tolerance, max_steps=max_steps, threads=threads
-    )
-    full = family.settle("full", ansatz, [np.zeros(ansatz.n_parameters)] * len(problems))
+    aligned = problems if full else align_problems(problems)
+    family = Family(aligned, gradient_tolerance=gradient_tolerance, max_steps=max_steps, threads=threads)
+    full = full or family.settle("full", ansatz, [np.zeros(ansatz.n_parameters)] * len(problems))
     say(f"full: {counted(ansatz.n_parameters, 'parameter')}, {counted(len(problems), 'problem')} optimised")
     references = [reference_energy(p, limits, o.value) for p, o in zip(family.problems, full.optima, strict=True)]
     plan, starts = common_symmetry_plan(family.problems, full)
     symmetric = family.settle("symmetry", apply_plan(plan, ansatz), starts)
     say(f"symmetry: {counted(symmetric.ansatz.n_parameters, 'parameter')}")
     ranking = rank_at_random(seed) if rule == "random" else RANKINGS["curvature" if rule == SUMMED else rule]
-    elimination = _Elimination(family, rule, ranking, limits, np.array(references), attempts, say)
+    journal = journal or FamilyJournal()
+    elimination = _Elimination(family, rule, ranking, limits, np.array(references), attempts, say, journal)
     chosen = tuple(sorted({range(len(problems))[k] for k in members})) if members else tuple(range(len(problems)))
     while True:
         kept, deletions, optima = elimination.run(symmetric, chosen)
@@ -282,6 +297,7 @@ class _Elimination:
     references: Vector
     attempts: int | None
     say: Callable[[str], None]
+    journal: FamilyJournal
 
     def run(
         self, start: FamilyStage, members: tuple[int, ...]
@@ -289,12 +305,19 @@ class _Elimination:
         """Return the parameters that stay, those that went, and the members' optima."""
         kept, deletions = tuple(range(start.ansatz.n_parameters)), list[Deletion]()
         optima = [start.optima[g] for g in members]
+        known = self.journal.deletions(members)
+        if known:
+            deletions = [deletion for deletion, _ in known]
+            kept = tuple(p for p in kept if p not in {deletion.parameter for deletion in deletions})
+            ansatz = restrict(start.ansatz, kept)
+            optima = [self.family.minimum(g, ansatz, angles) for g, angles in zip(members, known[-1][1], strict=True)]
         while len(kept) > (self.limits.parameters or 0) and not any(map(self._misses, members, optima)):
             accepted = self._best_deletion(start.ansatz, kept, members, optima)
             if accepted is None:
                 break
             deletion, optima = accepted
             deletions.append(deletion)
+            self.journal.deleted(members, deletion, [optimum.angles for optimum in optima])
             kept = tuple(p for p in kept if p != deletion.parameter)
             self.say(
                 f"{self.rule}: {counted(len(kept), 'parameter')}, largest error {1e3 * deletion.measured_error:.4f} mHa"
