@@ -15,6 +15,7 @@ from vqe_prune.lie_settings import CALIBRATIONS, DISTANCES, ENSEMBLES
 from vqe_prune.molecule_input import molecule_names
 from vqe_prune.molecule_settings import ORBITALS
 from vqe_prune.run_folder import check_writable
+from vqe_prune.scan_settings import STRUCTURES, STUDIES
 from vqe_prune.settings import Settings
 
 USAGE = """\
@@ -113,9 +114,15 @@ collect finishes a study whose jobs were sent to Google's service, from its fold
   excited.penalty=        of deflation, hartree for each squared overlap (twice the highest excitation, at least 1)
   nuclei=                 {nuclei}; gradient gives the forces on the nuclei, optimise moves them to
                           a minimum with the pruned ansatz (geomeTRIC: pip install 'vqe-prune[geometry]') (fixed)
+  study=                  {studies} (ground_state); scan goes along one coordinate, points in parallel
+                          processes, and shows the curve, its errors and how smooth it is
+  scan.bond_length=       [start,stop,step], both ends included, angstrom; or scan.angle=, scan.dihedral= (degrees);
+                          or a coupling of a model: scan.h= and the others
+  scan.structure=         {structures}: one pruned structure for the whole curve, one for each point, or both
+                          (common; each where one structure cannot be: ansätze on qubits, fabrics, pruner=lie)
   exact=                  false leaves out the exact energy (true)
   seed=                   of the random rule, and the first of the random starts and restarts (0)
-  threads=                for large problems (all cores)
+  threads=                for large problems, and processes of a scan (all cores)
   output_dir=             folder of the results (outputs/NAME/DIGEST)
 
 Examples:
@@ -124,10 +131,11 @@ Examples:
   python -m vqe_prune molecule=LiH molecule.bond_length=2.4 pruner.parameters=4
   python -m vqe_prune molecule=N2 molecule.bond_length=1.8 molecule.active_space=auto molecule.orbitals=uno
   python -m vqe_prune molecule=LiH pruner.orbitals=optimise device=willow_pink
+  python -m vqe_prune study=scan molecule=LiH scan.bond_length=[1.0,3.5,0.1]
   python -m vqe_prune model=tfim model.n=6 ansatz=hardware_efficient ansatz.layers=12 pruner=eqntk
 
-Exit status: 0 done; 2 the input cannot be used; 3 a calculation did not converge, nothing could be measured on the
-device or jobs are not done; 130 interrupted.
+Exit status: 0 done; 2 the input cannot be used; 3 a calculation or a point of a scan did not converge, nothing could be
+measured on the device or jobs are not done; 130 interrupted.
 """
 
 
@@ -156,6 +164,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         collecting = arguments[:1] == ["collect"]
         settings = config.settings_of_run(_folder(arguments[1:])) if collecting else config.parse_settings(arguments)
         _check_surroundings(settings)
+        if settings.study == "scan":
+            if collecting:
+                raise InputError("collect: a scan measures on no device: there is nothing to collect")
+            from vqe_prune import scan
+
+            scan.run(settings)
+            return 0
         from vqe_prune import report, study  # imports PySCF: only once the settings are known to be good
 
         record = study.run(settings, collect=collecting)
@@ -221,6 +236,8 @@ def _choices() -> dict[str, str]:
         "nuclei": excited_settings.NUCLEI,
         "excited_methods": excited_settings.METHODS,
         "excited_ansatze": excited_settings.ANSATZE,
+        "studies": STUDIES,
+        "structures": STRUCTURES,
         "orders": ORDERS,
         "starts": STARTS,
         "ensembles": ENSEMBLES,

@@ -232,7 +232,7 @@ def point_pruning(family: FamilyPruning, g: int) -> Pruning:
         certificate=Certificate(
             predicted_increase=predicted,
             measured_increase=final.optimum.value - full.optimum.value,
-            bound=energy_change_bound(engines[0].hamiltonian, *states),
+            bound=energy_change_bound(engines[0].hamiltonian, states[0], states[1]),
         ),
         notes=("pruned together with the other points of a scan: one structure for all", *problem.warnings),
     )

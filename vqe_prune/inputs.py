@@ -54,7 +54,7 @@ def set_up(
     """
     problem: Problem | QubitProblem
     if known is not None:
-        return known, _of_electrons(settings, known)
+        return known, build_ansatz(settings, known)
     if settings.model.name is None:
         problem = _of_molecule(settings.molecule, settings.exact and not settings.on_qubits, say)
         for note in problem.notes:
@@ -164,7 +164,7 @@ def _announce(name: str, n_qubits: int, exact: bool, say: Callable[[str], None])
 def _ansatz(settings: Settings, problem: Problem | QubitProblem) -> Ansatz:
     chosen = settings.ansatz
     if isinstance(problem, Problem):
-        return _of_electrons(settings, problem)
+        return build_ansatz(settings, problem)
     name, layers, n_qubits = chosen.name or "", chosen.layers or 1, problem.n_qubits
     if name == "hva":
         return hamiltonian_variational(
@@ -187,7 +187,8 @@ def _ansatz(settings: Settings, problem: Problem | QubitProblem) -> Ansatz:
     )
 
 
-def _of_electrons(settings: Settings, problem: Problem) -> Ansatz:
+def build_ansatz(settings: Settings, problem: Problem) -> Ansatz:
+    """Make the ansatz of excitations that settings name, for a problem of electrons."""
     chosen, (n_alpha, n_beta), n = settings.ansatz, problem.n_electrons, problem.n_orbitals
     builders = {
         "uccsd": lambda: uccsd(n, n_alpha, n_beta, singlet=chosen.singlet),

@@ -76,7 +76,7 @@ def run(
 
     """
     began = time.perf_counter()
-    write = write or _print
+    write = write or print_now
     folder = config.output_folder(settings)
     check_writable(folder)
     complete = complete_record(folder, settings)
@@ -297,7 +297,8 @@ def _add_excited(settings: Settings, pruning: Pruning, rows: list[dict[str, Any]
         journal.say("\n" + report.format_excited(rows[-1]["excited"]))
 
 
-def _print(text: str) -> None:
+def print_now(text: str) -> None:
+    """Print text to standard output at once."""
     sys.stdout.write(text)
     sys.stdout.flush()
 

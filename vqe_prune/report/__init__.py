@@ -7,6 +7,8 @@ from vqe_prune.report.page import write_page
 from vqe_prune.report.pictures import DrawnGate
 from vqe_prune.report.properties import format_properties
 from vqe_prune.report.record import Record, read_record, record_text, write_record
+from vqe_prune.report.scan_page import write_scan_page
+from vqe_prune.report.scan_table import curve_row, format_scan, scan_curves
 from vqe_prune.report.summary import summary
 from vqe_prune.report.table import (
     format_certificate,
@@ -25,6 +27,7 @@ __all__ = [
     "DrawnGate",
     "Record",
     "complaints",
+    "curve_row",
     "format_certificate",
     "format_check",
     "format_device",
@@ -34,14 +37,17 @@ __all__ = [
     "format_observables",
     "format_plan",
     "format_properties",
+    "format_scan",
     "format_scores",
     "format_stages",
     "format_training",
     "read_record",
     "record_text",
+    "scan_curves",
     "sector_complaints",
     "summary",
     "unfinished",
     "write_page",
     "write_record",
+    "write_scan_page",
 ]

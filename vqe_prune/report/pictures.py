@@ -103,7 +103,7 @@ def energy_picture(steps: Sequence[Mapping[str, Any]], unit: str = HARTREE) -> s
     axes[0].ticklabel_format(useOffset=False)
     axes[0].legend(frameon=False)
     if has_error:
-        _accuracy_line(axes[1], unit)
+        accuracy_line(axes[1], unit)
         log_axis(axes[1])
         axes[1].set_ylabel(f"error / {error_unit(unit)[1]}")
     axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -285,7 +285,8 @@ def clipped_error(error: float, unit: str) -> float:
     return error_unit(unit)[0] * max(error, SMALLEST_ERROR)
 
 
-def _accuracy_line(axis: Axes, unit: str) -> None:
+def accuracy_line(axis: Axes, unit: str) -> None:
+    """Draw a line at 1 kcal/mol, where energies are of molecules."""
     if unit != HARTREE:
         return
     axis.axhline(CHEMICAL_ACCURACY, color=GREY, linestyle=":", linewidth=1)

@@ -1,0 +1,94 @@
+"""The page of a scan: one self-contained HTML file, for phone and desk, light and dark."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from vqe_prune.report.page import STYLE, _figure, _table
+from vqe_prune.report.scan_pictures import scan_curve_picture, scan_error_picture
+from vqe_prune.report.scan_table import (
+    FINAL,
+    curve_header,
+    curve_rows,
+    point_header,
+    point_rows,
+    scan_lines,
+)
+from vqe_prune.report.table import format_error
+from vqe_prune.run_folder import write_atomically
+from vqe_prune.units import error_unit
+
+Content = Mapping[str, Any]
+
+
+def write_scan_page(folder: Path, content: Content, command: str) -> None:
+    """Write report.html.
+
+    Args:
+        folder: Of the scan.
+        content: Of scan.json.
+        command: What to type to repeat the scan.
+
+    """
+    unit = error_unit(content["unit"])[1]
+    failed = [point for point in content["points"] if point["failed"]]
+    sections = [_headline(content)]
+    if failed:
+        sections.append(
+            f"<p><strong>WARNING: {len(failed)} of {len(content['points'])} points failed; the reasons are below."
+            "</strong></p>"
+        )
+    sections.append("<ul>" + "".join(f"<li>{escape(line)}</li>" for line in scan_lines(content)) + "</ul>")
+    if len(failed) < len(content["points"]):
+        text = "Energies along the curve; the line is exact, the dots are the pruned ansatz."
+        sections.append(_figure("Curve", scan_curve_picture(content), text))
+        text = "Errors along the curve; errors of the other sign and below the axis are drawn at its end."
+        sections.append(_figure("Errors", scan_error_picture(content), text))
+    text = (
+        "<p>The non-parallelity error is the largest minus the smallest error along the curve. Kinks show as jumps "
+        "from one second difference of the error to the next.</p>"
+    )
+    sections.append("<h2>How smooth</h2>" + _table(curve_header(content), curve_rows(content)) + text)
+    header = point_header(content)
+    sections.append(f"<h2>Errors of every point / {escape(unit)}</h2>" + _table(header, point_rows(content)))
+    title = f"<h2>Energies of every point / {escape(content['unit'])}</h2>"
+    sections.append(title + _table(header, point_rows(content, errors=False)) + _links(content))
+    parts = ", ".join(f"{name} {number}" for name, number in content["versions"].items())
+    sections.append(
+        f"<h2>Origin</h2><p><code>{escape(command)}</code></p><p>{escape(parts)}; {content['seconds']:.1f} s.</p>"
+    )
+    name = f"{escape(content['name'])}: scan"
+    page = (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{name}</title>'
+        f"<style>{STYLE}</style></head><body>\n" + "\n".join(sections) + "\n</body></html>\n"
+    )
+    write_atomically(folder / "report.html", page)
+
+
+def _headline(content: Content) -> str:
+    values = [point["value"] for point in content["points"]]
+    coordinate = content["coordinate"]
+    span = f"{coordinate['name'].replace('_', ' ')} {values[0]:.10g} to {values[-1]:.10g} {coordinate['unit']}".strip()
+    row = next((row for row in content["curves"] if row["key"] == FINAL), None)
+    if row is None or row["largest_error"] is None:
+        return f"<h1>{escape(content['name'])}, {escape(span)}</h1>"
+    low, high = row["n_parameters"]
+    sizes = str(high) if low == high else f"{low}-{high}"
+    worst = f"<span>{escape(format_error(row['largest_error'], content['unit']))}</span>"
+    return (
+        f"<h1>{escape(content['name'])}, {escape(span)}: {sizes} parameters, error at most {worst} "
+        f"{escape(error_unit(content['unit'])[1])}</h1>"
+    )
+
+
+def _links(content: Content) -> str:
+    links = [
+        f'<a href="{escape(point["folder"])}/report.html">{point["value"]:.10g}</a>'
+        for point in content["points"]
+        if not point["failed"]
+    ]
+    return f"<p>Reports of the points: {' · '.join(links)}</p>"

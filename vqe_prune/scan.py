@@ -1,0 +1,317 @@
+"""A scan along a bond length, an angle or a coupling: points in parallel processes, one structure or one for each."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from vqe_prune import batch, config, report, study
+from vqe_prune.curve import CurveJournal, point_pruning, prune_segment
+from vqe_prune.errors import ConvergenceError, InputError
+from vqe_prune.inputs import build_ansatz, build_model, read_molecule
+from vqe_prune.journal import TraceJournal
+from vqe_prune.neighbours import CurvePoint, Segment, segments, solve_curve, solve_point
+from vqe_prune.parallel import Failure, Workers, usable_cores
+from vqe_prune.prune.family import FamilyPruning
+from vqe_prune.prune.pruning import Pruning
+from vqe_prune.report.scan_table import SCAN_SCHEMA, curve_row, format_scan
+from vqe_prune.results import versions
+from vqe_prune.run_folder import Trace, check_writable, locked, write_atomically
+from vqe_prune.scan_settings import Coordinate, coordinate_of, point_settings
+from vqe_prune.settings import Settings, digest
+
+Content = dict[str, Any]
+PROBLEM_FILE = "problem.npz"
+
+
+@dataclass(frozen=True, eq=False)
+class _Scan:
+    """What all steps of a scan share."""
+
+    settings: Settings
+    coordinate: Coordinate
+    folder: Path
+    write: Callable[[str], Any]
+    trace: Trace
+    workers: Workers
+
+    @property
+    def names(self) -> list[str]:
+        """What each point is called in a sentence."""
+        return [self.coordinate.with_unit(value) for value in self.coordinate.values]
+
+    @property
+    def structure(self) -> str:
+        """``common``, ``each`` or ``both``."""
+        return str(self.settings.scan.structure)
+
+    def point(self, k: int, place: str = "points", *, alone: bool = False) -> Settings:
+        """Settings of a point that go to its folder."""
+        value = self.coordinate.values[k]
+        found = point_settings(self.settings, value, alone=alone)
+        if not alone:
+            found.scan.structure = "each" if place == "each" or self.structure == "each" else "common"
+        found.output_dir = str(self.folder / place / self.coordinate.text(value))
+        return found
+
+    def say(self, text: str) -> None:
+        """Tell the user one line."""
+        self.write(text + "\n")
+
+    def counter(self, what: str, total: int) -> Callable[[int, Any], None]:
+        """Return what is called with each point that ends."""
+        ended = 0
+
+        def done(k: int, result: Any) -> None:
+            nonlocal ended
+            ended += 1
+            if isinstance(result, Failure):
+                self.say(f"{what} {ended}/{total}: {self.names[k]} FAILED: {result.reason}")
+            elif ended == total or sys.stdout.isatty() or ended % max(1, total // 5) == 0:
+                self.say(f"{what} {ended}/{total}")
+
+        return done
+
+
+def run(settings: Settings, *, write: Callable[[str], Any] | None = None) -> Content:
+    """Run a scan, or finish one that was interrupted, or say that it is complete.
+
+    Args:
+        settings: With ``study=scan``; `vqe_prune.config.parse_settings` makes it.
+        write: Prints text, default to standard output.
+
+    Returns:
+        What scan.json holds (`vqe_prune.report.scan_table.SCAN_SCHEMA` says what that is).
+
+    Raises:
+        InputError: The input cannot be used or the folder belongs to another study.
+        ConvergenceError: Some points failed; all others are done and everything is written.
+
+    """
+    began, write = time.perf_counter(), write or study.print_now
+    coordinate, folder = coordinate_of(settings), config.output_folder(settings)
+    check_writable(folder)
+    _check_points(settings, coordinate)
+    complete = _complete(folder, settings)
+    if complete is not None:
+        write(format_scan(complete) + f"\nThis scan is complete; its report is {folder / 'report.html'}\n")
+        return complete
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder, write):
+        trace = study.open_trace(folder, settings)
+        with Workers(min(settings.threads or usable_cores(), len(coordinate.values))) as workers:
+            scan = _Scan(settings, coordinate, folder, write, trace, workers)
+            failures, found = _on_qubits(scan) if settings.on_qubits else _of_electrons(scan)
+        content = _content(scan, failures, found, time.perf_counter() - began)
+        report.write_scan_page(folder, content, config.command_line(asdict(settings)))
+        write_atomically(folder / "scan.json", json.dumps(content, indent=1, allow_nan=False) + "\n")  # last
+    write(format_scan(content) + f"\nResults: {folder / 'report.html'} and {folder / 'scan.json'}\n")
+    if failures:
+        k, reason = next(iter(failures.items()))
+        raise ConvergenceError(
+            f"{len(failures)} of {len(coordinate.values)} points failed, the first at {scan.names[k]}: {reason}; "
+            f"the others are done, and the same command tries the failed ones again"
+        )
+    return content
+
+
+def _check_points(settings: Settings, coordinate: Coordinate) -> None:
+    """Say what is wrong with any point before anything is computed."""
+    for value in coordinate.values:
+        point = point_settings(settings, value)
+        try:
+            if coordinate.group == "molecule":
+                read_molecule(point.molecule)
+            else:
+                build_model(point.model)
+        except InputError as error:
+            raise InputError(f"scan.{coordinate.name}: at {coordinate.text(value)}: {error}") from error
+
+
+def _complete(folder: Path, settings: Settings) -> Content | None:
+    """Return the folder's scan.json where it is of this scan and no point failed."""
+    path = folder / "scan.json"
+    if not path.exists():
+        if (folder / "record.json").exists():
+            raise InputError(f"output_dir={folder} holds another study's record; choose another output_dir")
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        own = content["digest"] == digest(settings) and content["schema"] == SCAN_SCHEMA
+        failed = any(point["failed"] for point in content["points"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: not the results of a scan; remove it or choose another output_dir") from error
+    if not own:
+        raise InputError(f"output_dir={folder} holds another scan's results; choose another output_dir")
+    return None if failed else content
+
+
+def _on_qubits(scan: _Scan) -> tuple[dict[int, str], Content]:
+    """Run every point as an ordinary study of its own."""
+    studies = [scan.point(k, alone=True) for k in range(len(scan.coordinate.values))]
+    results = batch.run_studies(studies, scan.workers, done=scan.counter("points", len(studies)))
+    return {k: each.reason for k, each in enumerate(results) if each is not None}, {"notes": [], "segments": []}
+
+
+def _of_electrons(scan: _Scan) -> tuple[dict[int, str], Content]:
+    """Solve the chemistry of all points, prune them together, each, or both ways."""
+    points, notes = _points(scan)
+    failures = {k: point.reason for k, point in enumerate(points) if isinstance(point, Failure)}
+    pieces, cuts = segments(points, scan.names)
+    for note in (*notes, *cuts):
+        scan.say(f"Note: {note}")
+    found: Content = {"notes": [*notes, *cuts], "segments": []}
+    if scan.structure in ("common", "both"):
+        prunings = [_prune_together(scan, number, piece) for number, piece in enumerate(pieces)]
+        found["segments"] = [_segment_row(piece, *each) for piece, each in zip(pieces, prunings, strict=True)]
+        found["notes"] += dict.fromkeys(note for pruning, _ in prunings for note in pruning.notes)
+        failures |= _write_points(scan, pieces, [pruning for pruning, _ in prunings])
+    if scan.structure in ("each", "both"):
+        place = "points" if scan.structure == "each" else "each"
+        problems = {k: problem for piece in pieces for k, problem in zip(piece.positions, piece.problems, strict=True)}
+        chosen = sorted(problems)
+        results = batch.run_studies(
+            [scan.point(k, place) for k in chosen],
+            scan.workers,
+            known=[problems[k] for k in chosen],
+            done=_renumbered(scan.counter("pruned on their own", len(chosen)), chosen),
+        )
+        failures |= {k: each.reason for k, each in zip(chosen, results, strict=True) if each is not None}
+    return dict(sorted(failures.items())), found
+
+
+def _renumbered(done: Callable[[int, Any], None], positions: Sequence[int]) -> Callable[[int, Any], None]:
+    return lambda k, result: done(positions[k], result)
+
+
+def _points(scan: _Scan) -> tuple[list[CurvePoint | Failure], list[str]]:
+    """Mean fields one after the other, since each helps its neighbour; then the rest of the chemistry in parallel."""
+    settings, values = scan.settings, scan.coordinate.values
+    molecules = [read_molecule(point_settings(settings, value).molecule) for value in values]
+    scan.say(f"{molecules[0].name} in {molecules[0].basis}: mean fields of {len(values)} points ...")
+    densities, energies, notes = solve_curve(molecules, scan.names)
+    key = digest(settings)
+    results: list[Any] = list(densities)
+    solved = [k for k, density in enumerate(densities) if not isinstance(density, Failure)]
+    tasks = []
+    for k in solved:
+        folder = Path(scan.point(k).output_dir or "")
+        folder.mkdir(parents=True, exist_ok=True)
+        tasks.append((molecules[k], densities[k], settings.exact, folder / PROBLEM_FILE, f"{key} {energies[k]:.8f}"))
+    done = _renumbered(scan.counter("chemistry", len(solved)), solved)
+    for k, result in zip(solved, scan.workers.run(solve_point, tasks, done), strict=True):
+        results[k] = result
+    return results, notes
+
+
+def _prune_together(scan: _Scan, number: int, piece: Segment) -> tuple[FamilyPruning, int]:
+    chosen = scan.settings
+    (rule,) = (each for each in chosen.pruner.rules if each != "symmetry")
+    if len(piece.positions) < len(scan.coordinate.values):
+        scan.say(f"{scan.names[piece.positions[0]]} to {scan.names[piece.positions[-1]]}:")
+    return prune_segment(
+        piece.problems,
+        build_ansatz(chosen, piece.problems[0]),
+        rule=rule,
+        limits=study.limits_of(chosen),
+        seed=chosen.seed,
+        gradient_tolerance=chosen.optimizer.gradient_tolerance,
+        max_steps=chosen.optimizer.max_steps,
+        threads=chosen.threads or usable_cores(),
+        workers=scan.workers,
+        journal=CurveJournal(scan.trace, number),
+        say=scan.say,
+    )
+
+
+def _segment_row(piece: Segment, pruning: FamilyPruning, steps: int) -> Content:
+    """What scan.json says about a piece of the curve with one structure."""
+    return {
+        "positions": list(piece.positions),
+        "n_parameters": pruning.final.ansatz.n_parameters,
+        "rotations": [rotation.generator.label for rotation in pruning.final.ansatz.rotations],
+        "parameters": [-1 if r.parameter is None else r.parameter for r in pruning.final.ansatz.rotations],
+        "full_steps": steps,
+        "pruned_on": [piece.positions[k] for k in pruning.members],
+    }
+
+
+def _write_points(scan: _Scan, pieces: Sequence[Segment], prunings: Sequence[FamilyPruning]) -> dict[int, str]:
+    """Make each point of the common structure an ordinary run folder; return the failures."""
+    tasks, positions = [], []
+    for piece, pruning in zip(pieces, prunings, strict=True):
+        for g, k in enumerate(piece.positions):
+            settings = scan.point(k)
+            if study.complete_record(config.output_folder(settings), settings) is None:
+                tasks.append((settings, pruning, g))
+                positions.append(k)
+    done = _renumbered(scan.counter("points", len(tasks)), positions)
+    results = scan.workers.run(_write_point, tasks, done)
+    return {k: each.reason for k, each in zip(positions, results, strict=True) if isinstance(each, Failure)}
+
+
+def _write_point(settings: Settings, family: FamilyPruning, g: int) -> None:
+    """Write the run folder of a point of the common structure."""
+
+    def work(write: Callable[[str], Any]) -> None:
+        began, folder = time.perf_counter(), config.output_folder(settings)
+        with locked(folder, write):
+            trace = study.open_trace(folder, settings)
+            pruning: Pruning = point_pruning(family, g)
+            problem = pruning.problem
+            journal = TraceJournal(trace, write, problem.energies["exact"], problem.unit)
+            journal.say(report.format_energies(problem.energies, problem.name, problem.unit))
+            times = {"pruning": time.perf_counter() - began}
+            study.finish(settings, pruning, family.limits, trace, folder, times, began, journal)
+
+    batch.with_output(settings, work)
+
+
+def _content(scan: _Scan, failures: dict[int, str], found: Content, seconds: float) -> Content:
+    """Return what scan.json holds, out of the records of the points."""
+    coordinate, points, unit = scan.coordinate, [], ""
+    for k, value in enumerate(coordinate.values):
+        point: Content = {
+            "value": value,
+            "folder": f"points/{coordinate.text(value)}",
+            "failed": failures.get(k),
+            "energies": {},
+            "stages": [],
+            "alone": None,
+        }
+        if k not in failures:
+            alone = scan.settings.on_qubits
+            record = report.read_record(config.output_folder(scan.point(k, alone=alone)))
+            unit = record.unit
+            point["energies"] = dict(record.energies)
+            point["stages"] = [_stage(stage) for stage in record.stages]
+            if scan.structure == "both":
+                own = report.read_record(config.output_folder(scan.point(k, "each")))
+                point["alone"] = _stage(own.stages[-1])
+        points.append(point)
+    name = scan.settings.model.name or scan.settings.molecule.name
+    content: Content = {
+        "schema": SCAN_SCHEMA,
+        "digest": digest(scan.settings),
+        "settings": asdict(scan.settings),
+        "name": name if coordinate.group == "molecule" else f"{name} model",
+        "coordinate": {"name": coordinate.name, "unit": coordinate.unit},
+        "unit": unit or "hartree",
+        "structure": scan.structure,
+        "points": points,
+        **found,
+        "seconds": seconds,
+        "versions": versions(),
+    }
+    content["curves"] = [curve_row(content, key) for key in report.scan_curves(content)]
+    return content
+
+
+def _stage(stage: Content) -> Content:
+    keys = ("name", "n_parameters", "n_rotations", "n_two_qubit_gates", "energy", "error_to_exact")
+    return {key: stage[key] for key in keys}
