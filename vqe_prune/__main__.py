@@ -117,7 +117,7 @@ collect finishes a study whose jobs were sent to Google's service, from its fold
   study=                  {studies} (ground_state); scan goes along one coordinate, points in parallel
                           processes, and shows the curve, its errors and how smooth it is
   scan.bond_length=       [start,stop,step], both ends included, angstrom; or scan.angle=, scan.dihedral= (degrees);
-                          or a coupling of a model: scan.h= and the others
+                          or a coupling of a model: scan.j= scan.h= scan.delta= scan.j1= scan.j2= scan.t= scan.u=
   scan.structure=         {structures}: one pruned structure for the whole curve, one for each point, or both
                           (common; each where one structure cannot be: ansätze on qubits, fabrics, pruner=lie)
   exact=                  false leaves out the exact energy (true)

@@ -38,31 +38,31 @@ class CurveJournal(FamilyJournal):
 
     Args:
         trace: Of the scan.
-        segment: Number of the piece.
+        positions: Of the piece's points on the curve; with others it is another piece.
 
     """
 
-    def __init__(self, trace: Trace, segment: int) -> None:
-        self._trace, self._segment = trace, segment
+    def __init__(self, trace: Trace, positions: Sequence[int]) -> None:
+        self._trace, self._points = trace, list(positions)
 
     def full(self) -> tuple[list[Optimum], int] | None:
         """Return the optima of the ansatz as built, and the steps they took, where they are known."""
-        found = self._trace.find("full", segment=self._segment)
+        found = self._trace.find("full", points=self._points)
         return ([read_optimum(each) for each in found[-1]["optima"]], found[-1]["steps"]) if found else None
 
     def followed(self, optima: Sequence[Optimum], steps: int) -> None:
         """Take note of the optima of the ansatz as built."""
-        self._trace.add("full", segment=self._segment, steps=steps, optima=[optimum_content(each) for each in optima])
+        self._trace.add("full", points=self._points, steps=steps, optima=[optimum_content(each) for each in optima])
 
     def deletions(self, members: tuple[int, ...]) -> list[tuple[Deletion, list[Vector]]]:
         """Return the deletions in the trace of a pruning on these members."""
-        found = self._trace.find("deletion", segment=self._segment, members=list(members))
+        found = self._trace.find("deletion", points=self._points, members=list(members))
         return [(Deletion(**each["deletion"]), [np.array(a, dtype=float) for a in each["angles"]]) for each in found]
 
     def deleted(self, members: tuple[int, ...], deletion: Deletion, angles: Sequence[Vector]) -> None:
         """Trace a deletion."""
         content: dict[str, Any] = {"deletion": vars(deletion), "angles": [each.tolist() for each in angles]}
-        self._trace.add("deletion", segment=self._segment, members=list(members), **content)
+        self._trace.add("deletion", points=self._points, members=list(members), **content)
 
 
 def prune_segment(

@@ -167,7 +167,7 @@ def _of_electrons(scan: _Scan) -> tuple[dict[int, str], Content]:
         scan.say(f"Note: {note}")
     found: Content = {"notes": [*notes, *cuts], "segments": []}
     if scan.structure in ("common", "both"):
-        prunings = [_prune_together(scan, number, piece) for number, piece in enumerate(pieces)]
+        prunings = [_prune_together(scan, piece) for piece in pieces]
         found["segments"] = [_segment_row(piece, *each) for piece, each in zip(pieces, prunings, strict=True)]
         found["notes"] += dict.fromkeys(note for pruning, _ in prunings for note in pruning.notes)
         failures |= _write_points(scan, pieces, [pruning for pruning, _ in prunings])
@@ -209,7 +209,7 @@ def _points(scan: _Scan) -> tuple[list[CurvePoint | Failure], list[str]]:
     return results, notes
 
 
-def _prune_together(scan: _Scan, number: int, piece: Segment) -> tuple[FamilyPruning, int]:
+def _prune_together(scan: _Scan, piece: Segment) -> tuple[FamilyPruning, int]:
     chosen = scan.settings
     (rule,) = (each for each in chosen.pruner.rules if each != "symmetry")
     if len(piece.positions) < len(scan.coordinate.values):
@@ -224,7 +224,7 @@ def _prune_together(scan: _Scan, number: int, piece: Segment) -> tuple[FamilyPru
         max_steps=chosen.optimizer.max_steps,
         threads=chosen.threads or usable_cores(),
         workers=scan.workers,
-        journal=CurveJournal(scan.trace, number),
+        journal=CurveJournal(scan.trace, piece.positions),
         say=scan.say,
     )
 
@@ -247,12 +247,20 @@ def _write_points(scan: _Scan, pieces: Sequence[Segment], prunings: Sequence[Fam
     for piece, pruning in zip(pieces, prunings, strict=True):
         for g, k in enumerate(piece.positions):
             settings = scan.point(k)
-            if study.complete_record(config.output_folder(settings), settings) is None:
+            record = study.complete_record(config.output_folder(settings), settings)
+            if record is None or not _is_of(record, pruning, g):
                 tasks.append((settings, pruning, g))
                 positions.append(k)
     done = _renumbered(scan.counter("points", len(tasks)), positions)
     results = scan.workers.run(_write_point, tasks, done)
     return {k: each.reason for k, each in zip(positions, results, strict=True) if isinstance(each, Failure)}
+
+
+def _is_of(record: report.Record, pruning: FamilyPruning, g: int) -> bool:
+    """Whether a point's record is of this structure, not of one without a point that failed then."""
+    decisions = [decision.action.value for decision in pruning.plan.decisions]
+    energy = pruning.final.optima[g].value
+    return [row["decision"] for row in record.plan] == decisions and abs(record.stages[-1]["energy"] - energy) < 1e-9
 
 
 def _write_point(settings: Settings, family: FamilyPruning, g: int) -> None:
