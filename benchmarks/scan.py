@@ -1,6 +1,6 @@
 """Potential-energy scans: one pruned structure for the curve against one for each point, and warm against cold starts.
 
-STO-3G, errors in mHa to full configuration interaction, or to the full ansatz where that misses 1.594 mHa itself.
+STO-3G, errors in mHa to full configuration interaction; every structure keeps 1.594 mHa at all points but the control.
 ``each`` prunes every point on its own; ``union`` keeps the rotations that any of them keeps, ``union, pruned`` prunes
 that on; ``lowest alone`` takes the structure of the lowest point everywhere; ``common`` is what ``study=scan`` takes.
 ``needed`` is how many parameters every structure within the tolerance has. Jumps are those of neighbouring second
@@ -16,6 +16,7 @@ import time
 from typing import Any, NamedTuple
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command line does, before NumPy is imported
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # PySCF's threads would wait for each other on a busy machine
 
 import numpy as np
 from cases import parse_arguments, show, verdict
@@ -49,7 +50,8 @@ class Case(NamedTuple):
         limits: Start, stop and step, angstrom.
         relative_to: What errors are counted from.
         most_parameters: Of the common structure.
-        saved: How many times fewer steps warm starts take, at least.
+        saved: How many times fewer steps warm starts take, at least; the ends' cold starts are among them.
+        parallel: Whether its non-parallelity error is smaller than that of each point on its own.
 
     """
 
@@ -58,12 +60,13 @@ class Case(NamedTuple):
     relative_to: str
     most_parameters: int
     saved: float
+    parallel: bool
 
 
 CASES = (
-    Case("LiH", (1.0, 3.5, 0.1), "exact", 6, 4.0),
-    Case("HF", (0.8, 2.8, 0.1), "exact", 4, 4.0),
-    Case("BeH2", (1.0, 1.8, 0.1), "exact", 12, 2.5),
+    Case("LiH", (1.0, 3.5, 0.1), "exact", 6, 4.0, True),
+    Case("HF", (0.8, 2.8, 0.1), "exact", 4, 3.0, True),
+    Case("BeH2", (1.0, 1.8, 0.1), "exact", 12, 1.8, False),
 )
 
 
@@ -140,7 +143,7 @@ def row_of(case: str, name: str, counts: list[int], rotations: list[int], errors
     }
 
 
-def union_rows(case: str, pruning: FamilyPruning, limits: Limits) -> tuple[list[dict[str, Any]], float]:
+def union_rows(case: str, pruning: FamilyPruning, limits: Limits) -> list[dict[str, Any]]:
     """Return the rows of each point on its own, of the union, and of the lowest point's structure everywhere."""
     problems, symmetric = pruning.problems, pruning.stages[1]
     alone = [prune_ansatz(problem, pruning.stages[0].ansatz, limits=limits) for problem in problems]
@@ -162,7 +165,7 @@ def union_rows(case: str, pruning: FamilyPruning, limits: Limits) -> tuple[list[
         if name == "union":
             again = prune_family(problems, smaller, limits=limits, full=stage)
             rows.append(_stage_row(case, "union, pruned", again.final, pruning))
-    return rows, float(errors.max() - errors.min())
+    return rows
 
 
 def _stage_row(case: str, name: str, stage: FamilyStage, pruning: FamilyPruning) -> dict[str, Any]:
@@ -183,18 +186,22 @@ def run_case(case: Case) -> tuple[list[dict[str, Any]], list[str]]:
     rows = [_stage_row(name, stage.name, stage, pruning) for stage in pruning.stages[:2]]
     ours = _stage_row(name, "common", pruning.final, pruning)
     ours.update(needed=len(needed_parameters(pruning)), seconds=seconds, **steps)
-    others, _ = union_rows(name, pruning, limits)
+    others = union_rows(name, pruning, limits)
     rows += [ours, *others]
     if ours["largest_error_mha"] > 1e3 * TOLERANCE:
         failures.append(f"the largest error is {ours['largest_error_mha']:.3f} mHa")
     if int(ours["n_parameters"]) > case.most_parameters:
         failures.append(f"{ours['n_parameters']} parameters are left, not {case.most_parameters}")
     each, union = others[0], others[1]
-    for key in ("non_parallelity_mha", "largest_jump_mha"):
+    for key in ("non_parallelity_mha",) * case.parallel + ("largest_jump_mha",):
         if ours[key] > each[key]:
             failures.append(f"{key} is {ours[key]:.3f} for common, {each[key]:.3f} for each")
     if int(ours["n_parameters"]) > int(union["n_parameters"]):
         failures.append(f"the union has {union['n_parameters']} parameters, fewer than {ours['n_parameters']}")
+    if 10.0 * ours["largest_jump_mha"] > each["largest_jump_mha"]:
+        failures.append("jumps are less than ten times smaller than those of points pruned on their own")
+    if others[-1]["largest_error_mha"] <= 1e3 * TOLERANCE:
+        failures.append("the structure of the lowest point alone would have been enough")
     if steps["steps_cold"] < case.saved * steps["steps_warm"]:
         failures.append(f"{steps['steps_warm']} warm steps against {steps['steps_cold']} cold ones")
     return rows, [f"{name}: {failure}" for failure in failures]

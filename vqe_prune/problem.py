@@ -15,7 +15,6 @@ from vqe_prune.active_space import Shells, space_by_count, space_by_list, space_
 from vqe_prune.chemistry import MeanField, Molecule
 from vqe_prune.correlation import STATIONARY, brillouin_residual, correlated_energies
 from vqe_prune.electrons import Electrons, aufbau_order, electrons_in_space
-from vqe_prune.errors import InputError
 from vqe_prune.fcidump import Header, check_spin, irreps_of_labels, read_header, read_integrals
 from vqe_prune.symmetry import SignedPermutation, pauli_symmetries, spin_orbital_symmetries, terms_of
 from vqe_prune.units import HARTREE

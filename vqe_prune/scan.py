@@ -94,6 +94,7 @@ def run(settings: Settings, *, write: Callable[[str], Any] | None = None) -> Con
 
     """
     began, write = time.perf_counter(), write or study.print_now
+    study.use_threads(settings)
     coordinate, folder = coordinate_of(settings), config.output_folder(settings)
     check_writable(folder)
     _check_points(settings, coordinate)
@@ -222,7 +223,7 @@ def _prune_together(scan: _Scan, piece: Segment) -> tuple[FamilyPruning, int]:
         seed=chosen.seed,
         gradient_tolerance=chosen.optimizer.gradient_tolerance,
         max_steps=chosen.optimizer.max_steps,
-        threads=chosen.threads or usable_cores(),
+        threads=study.use_threads(chosen),
         workers=scan.workers,
         journal=CurveJournal(scan.trace, piece.positions),
         say=scan.say,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from vqe_prune.google_credentials import GOOGLE
 from vqe_prune.inputs import set_up
 from vqe_prune.journal import TraceJournal
 from vqe_prune.on_device import measure_on_device, open_device
+from vqe_prune.parallel import usable_cores
 from vqe_prune.problem import Problem
 from vqe_prune.prune.calibration import load_calibration
 from vqe_prune.prune.lie import LieOptions
@@ -92,7 +92,7 @@ def run(
             f"the study in {folder} measures on the virtual {settings.device.name}, whose jobs end with their process: "
             f"there is nothing to collect; to go on with it type {command}"
         )
-    threads = _threads(settings)
+    threads = use_threads(settings)
     processor = open_device(settings.device, settings.seed) if settings.device.name else None  # or fails at once
     problem, ansatz = set_up(settings, lambda text: write(text + "\n"), known)
     times = {"problem": time.perf_counter() - began}
@@ -303,12 +303,11 @@ def print_now(text: str) -> None:
     sys.stdout.flush()
 
 
-def _threads(settings: Settings) -> int:
-    """Threads to use, PySCF's included: what was set, else what this process may run on."""
+def use_threads(settings: Settings) -> int:
+    """Return the threads to use, PySCF's included: what was set, else what this process may run on."""
     from pyscf import lib
 
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    threads = settings.threads or usable or 1
+    threads = settings.threads or usable_cores()
     lib.num_threads(threads)
     return threads
 
