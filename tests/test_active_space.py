@@ -90,7 +90,7 @@ def test_natural_orbitals_of_all_orbitals_leave_the_exact_energy(molecular) -> N
 
 
 BAD = {
-    "molecule.active_orbitals=[]": "must be orbitals, counted from 1",
+    "molecule.active_orbitals=[]": "must be a list of orbitals",
     "molecule.active_orbitals=[0,1]": "counted from 1",
     "molecule.active_orbitals=[2,2]": "must name each orbital once",
     "molecule.active_orbitals=[2,9]": "from 1 to 6",
@@ -184,7 +184,7 @@ def test_a_heavy_element_runs_whole_and_its_integrals_read_back(tmp_path) -> Non
     for key, energy in read_record(tmp_path / "run").energies.items():
         assert written.energies[key] == pytest.approx(energy, abs=1e-10)
     command = config.command_line(record.problem["settings"])
-    assert command == "python -m vqe_prune molecule=FILE pruner.parameters=2"
+    assert command == f"python -m vqe_prune molecule={file} pruner.parameters=2"
 
 
 def test_bases_by_element_are_those_of_pyscf() -> None:

@@ -16,7 +16,7 @@ ORDER = [
     "alignment", "neighbours", "ansatz.rotation", "ansatz.ucc", "ansatz.fabric", "ansatz.amplitudes", "ansatz.order",
     "starts", "ansatz.layered", "ansatz.imported", "engine.determinants", "engine.kernels", "engine.sector",
     "engine.statevector", "exact", "qubit_problem", "objective", "observables", "spectrum", "subspace", "state_problem",
-    "optimize", "continuation", "training", "orbitals", "nuclear_gradient", "score.curvature", "score.information",
+    "optimize", "score.curvature", "continuation", "training", "orbitals", "nuclear_gradient", "score.information",
     "score.space", "score.lie", "score.kernel", "score.summary", "score.identifiers", "gates", "multiplexed", "circuit",
     "linear_map", "encoding", "clifford", "basis_change", "grouping", "clifford_points", "mitigation",
     "measurement_plan", "measure", "shift_rules", "shot_energy", "shot_vqe", "prune.plan", "prune.symmetry",

@@ -132,7 +132,7 @@ def test_a_single_word_is_a_list_of_one() -> None:
 
 
 def test_every_kind_of_setting_has_words() -> None:
-    unset = {"file_contents", "molecule.fcidump"}  # not by the user
+    unset = set(config.OF_PROGRAM)
     assert set(setting_types.kinds()) == {*config._known_keys(config.Settings), *unset}
     kinds = {kind for key, kind in setting_types.kinds().items() if key not in unset}
     assert kinds == {*setting_types.KINDS, Any}
@@ -235,7 +235,7 @@ def test_the_digest_names_what_decides_the_result() -> None:
     assert config.output_folder(odd).parts[:2] == ("outputs", "______etc")
 
 
-def test_the_command_line_repeats_the_settings() -> None:
+def test_the_command_line_repeats_the_settings(tmp_path, monkeypatch) -> None:
     from dataclasses import asdict
 
     arguments = ["molecule=H2O", "molecule.active_space=[4,4]", "pruner=fisher", "pruner.parameters=2"]
@@ -243,6 +243,13 @@ def test_the_command_line_repeats_the_settings() -> None:
     command = config.command_line(asdict(settings))
     assert parse_settings(command.split()[3:]) == settings
     assert config.command_line(asdict(parse_settings([]))) == "python -m vqe_prune molecule=LiH"
+    (tmp_path / "LiH.xyz").write_text("2\n\nLi 0 0 0\nH 0 0 1.7\n")  # not the molecule of this name
+    monkeypatch.chdir(tmp_path)
+    arguments = ["molecule=LiH.xyz", "molecule.basis=6-31g"]
+    command = config.command_line(asdict(parse_settings(arguments)))
+    assert command == "python -m vqe_prune molecule=LiH.xyz molecule.basis=6-31g"
+    renamed = parse_settings(["molecule=H2", "molecule.name=../H2"])
+    assert config.command_line(asdict(renamed)) == "python -m vqe_prune molecule=H2 molecule.name=../H2"
 
 
 def test_help_and_version_need_no_chemistry() -> None:

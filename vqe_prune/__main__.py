@@ -152,15 +152,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # PySCF's idle threads would spin on a busy machine
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's would too: some 100 times slower beside other work
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if {"-h", "--help"} & set(arguments):
-        print(USAGE.format(**_choices()))
-        return 0
-    if "--version" in arguments:
-        from vqe_prune import __version__
-
-        print(__version__)
-        return 0
     try:
+        if {"-h", "--help"} & set(arguments):
+            print(USAGE.format(**_choices()), flush=True)
+            return 0
+        if "--version" in arguments:
+            from vqe_prune import __version__
+
+            print(__version__)
+            return 0
         collecting = arguments[:1] == ["collect"]
         settings = config.settings_of_run(_folder(arguments[1:])) if collecting else config.parse_settings(arguments)
         _check_surroundings(settings)

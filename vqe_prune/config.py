@@ -25,7 +25,7 @@ from vqe_prune.molecule_input import molecule_names, molecule_source
 from vqe_prune.molecule_settings import check_molecule
 from vqe_prune.scan_settings import check_scan, fill_scan_defaults, scanned_key
 from vqe_prune.setting_types import listed, wrong_kind
-from vqe_prune.settings import NOT_IN_DIGEST, OF_ELECTRONS, MoleculeSettings, Settings, digest
+from vqe_prune.settings import NOT_IN_DIGEST, OF_ELECTRONS, OF_PROGRAM, MoleculeSettings, Settings, digest
 
 ANSATZE = (*OF_ELECTRONS, "hardware_efficient", "hva", "qaoa")
 RULES = ("symmetry", "eqntk", "lie", "curvature", "magnitude", "random", "fisher")
@@ -77,15 +77,17 @@ WITH_SYMMETRY = "with symmetry"
 def command_line(settings: Mapping[str, Any]) -> str:
     """Return the command that repeats a study with these settings (the fields of `Settings` as mappings).
 
-    Settings at their default are left out; a molecule that does not come with the package stands as FILE.
+    Settings at their default are left out, and those that the molecule's file gives; where the file has gone, its
+    settings are taken for the study's.
     """
     if settings["model"]["name"] is None:
-        name = settings["molecule"]["name"]
-        file = settings["molecule"].get("fcidump")
-        shipped = name in molecule_names() and file is None
-        molecule = molecule_source(name) if shipped else settings["molecule"]
-        words = ["python -m vqe_prune", f"molecule={name if shipped else file or 'FILE'}"]
-        usual = Settings(molecule=MoleculeSettings(**molecule))
+        given = settings["molecule"]
+        name = given.get("source") or given["name"]
+        words = ["python -m vqe_prune", f"molecule={shlex.quote(name)}"]
+        try:
+            usual = Settings(molecule=MoleculeSettings(**molecule_source(name)))
+        except InputError:
+            usual = Settings(molecule=MoleculeSettings(**given))
     else:
         words = ["python -m vqe_prune", f"model={settings['model']['name']}"]
         if settings["model"]["lattice"] not in (None, "ring"):
@@ -265,7 +267,7 @@ def _known_keys(schema: type, prefix: str = "") -> list[str]:
         default = entry.default_factory() if callable(entry.default_factory) else entry.default
         if is_dataclass(default):
             keys += _known_keys(type(default), f"{prefix}{entry.name}.")
-        elif entry.name not in ("file_contents", "fcidump"):
+        elif prefix + entry.name not in OF_PROGRAM:
             keys.append(prefix + entry.name)
     return keys
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from vqe_prune.errors import InputError, first_line, near_misses, shortened
 from vqe_prune.fcidump import is_fcidump, read_header
-from vqe_prune.settings import MoleculeSettings
+from vqe_prune.settings import OF_PROGRAM, MoleculeSettings
 
 LARGEST_FILE = 2**20
 """Bytes of the largest molecule file that is read; a geometry of 10,000 atoms takes less."""
@@ -31,13 +31,14 @@ def molecule_source(name: str) -> dict[str, Any]:
     """Fields of a molecule given by name, YAML file, XYZ file or FCIDUMP."""
     path = Path(name)
     if name in molecule_names():
-        return _read_yaml(molecules_folder() / f"{name}.yaml")
+        return {**_read_yaml(molecules_folder() / f"{name}.yaml"), "source": name}
     if path.suffix.lower() in (".yaml", ".yml"):
-        return _read_yaml(path)
+        return {**_read_yaml(path), "source": name}
     if path.suffix.lower() == ".xyz":
-        return {"name": path.stem, "geometry": _read_xyz(path)}
+        return {"name": path.stem, "geometry": _read_xyz(path), "source": name}
     if is_fcidump(path):
-        return {"name": path.stem, "fcidump": name, "basis": None, "spin": read_header(path).spin}
+        spin = read_header(path).spin
+        return {"name": path.stem, "fcidump": name, "source": name, "basis": None, "spin": spin}
     if "/" in name or path.exists():
         raise InputError(f"molecule={name}: a molecule file must end in .yaml or .xyz, or be an FCIDUMP")
     raise InputError(f"unknown molecule {name!r}{near_misses(name, molecule_names())}")
@@ -72,7 +73,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise InputError(f"molecule={path}: not YAML ({first_line(error)})") from error
     if not isinstance(content, dict):
         raise InputError(f"molecule={path}: must hold fields such as geometry and basis")
-    known = [entry.name for entry in fields(MoleculeSettings) if entry.name != "fcidump"]
+    known = [entry.name for entry in fields(MoleculeSettings) if f"molecule.{entry.name}" not in OF_PROGRAM]
     for key, value in content.items():
         if key not in known:
             raise InputError(f"molecule={path}: unknown field {key!r}{near_misses(str(key), known)}")

@@ -233,7 +233,7 @@ def _write_point(point: CurvePoint, path: Path, key: str) -> None:
 def read_point(molecule: Molecule, path: Path, key: str) -> CurvePoint | None:
     """Return the point in a file, None where there is none or it is of something else."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             content = json.loads(str(arrays["content"]))
             if content["key"] != key:
                 return None

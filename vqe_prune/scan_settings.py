@@ -171,6 +171,9 @@ def check_scan(
             f"device={settings.device.name} is not for study=scan; measure one point: leave study=scan out and set "
             f"{scanned_key(vars(settings.scan))}"
         )
+    if settings.excited.states or settings.nuclei != Settings.nuclei:
+        single = "excited.states" if settings.excited.states else "nuclei"
+        raise InputError(f"{single} is not for study=scan; run one point: leave study=scan out")
     structure = settings.scan.structure
     if structure is not None and structure not in STRUCTURES:
         raise InputError(f"unknown scan.structure={structure}{near_misses(structure, STRUCTURES)}")

@@ -31,6 +31,7 @@ class MoleculeSettings:
     active_orbitals: list[int] | None = None
     occupation_threshold: float | None = None
     fcidump: str | None = None  # set by molecule=FILE alone
+    source: str | None = None  # likewise, what was given as molecule=
 
 
 @dataclass
@@ -191,7 +192,10 @@ class Settings:
         return self.ansatz.name not in OF_ELECTRONS
 
 
-NOT_IN_DIGEST = ("output_dir", "threads", "device.wait")
+OF_PROGRAM = ("file_contents", "molecule.fcidump", "molecule.source")
+"""Settings that are put in, not typed."""
+
+NOT_IN_DIGEST = ("output_dir", "threads", "device.wait", "molecule.source")
 """Settings that change where or how fast a study runs, not what it finds."""
 
 

@@ -407,7 +407,8 @@ def _await(
         if not path.exists():
             return []  # some are not done
         try:
-            with np.load(path, allow_pickle=False) as file:
+            # opened here: np.load leaves a broken archive open
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 stored.append([np.asarray(file[f"circuit_{c}"], dtype=np.bool_) for c in planned.circuits])
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             again = "fetched by its id" if batch.processor["name"] == GOOGLE else "run"
