@@ -54,8 +54,12 @@ FRAMES = {"full": 2, "symmetry": 2, "pruned": 8}
 LEAST_GAIN = 10.0
 """Claim: how many times as much noise as the full ansatz a pruned one bears, post-selected, on every device."""
 
+MANY_GATES = 10
+"""Native gates of a full ansatz from which on this is claimed: H2 has 3 as built, and nothing to gain."""
+
 GOOD = "willow_pink"
-"""Claim: on this device something of every case is within chemical accuracy, post-selected, without shot noise."""
+"""Claim: on this device something of every case is within chemical accuracy, post-selected or mitigated further, in the
+mean over shots and frames."""
 
 CASES = {
     "H2": ("molecule=H2",),
@@ -258,10 +262,18 @@ def judge(rows: list[dict[str, Any]]) -> list[str]:
             for row in noisy
             if (row["case"], row["device"]) == (case, device)
         }
-        if "full" in factors and max(factors.values()) < LEAST_GAIN * factors["full"]:
+        gates = [
+            row["native_gates"]
+            for row in noisy
+            if (row["case"], row["device"], row["ansatz"]) == (case, device, "full")
+        ]
+        if gates and gates[0] >= MANY_GATES and max(factors.values()) < LEAST_GAIN * factors["full"]:
             failures.append(f"{case} on {device}: factors {factors}")
     good = [
-        row["case"] for row in noisy if row["device"] == GOOD and _size(row["post_selected_mha"]) <= CHEMICAL_ACCURACY
+        row["case"]
+        for row in noisy
+        if row["device"] == GOOD
+        and min(_size(row["post_selected_mha"]), _size(row["mitigated_mha"])) <= CHEMICAL_ACCURACY
     ]
     failures += [f"{case} on {GOOD}: nothing within chemical accuracy" for case in NOISE if case not in good]
     return failures

@@ -16,6 +16,9 @@ FILES = ("record.json", "trace.jsonl", ".lock")
 FOLDERS = ("device",)
 """What a study needs as files and as folders under its own."""
 
+ATTEMPTS = 20
+"""At a folder that other runs make and take away meanwhile."""
+
 
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a file under a temporary name beside it and rename it, so that readers see all of it or none."""
@@ -35,6 +38,20 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 def check_writable(folder: Path) -> None:
     """Raise InputError where a study could not write into `folder`: make it, write a file, and take both away again."""
+    for attempt in reversed(range(ATTEMPTS)):
+        try:
+            _try_to_write(folder)
+            return
+        except OSError as error:
+            if isinstance(error, FileNotFoundError) and attempt:
+                continue  # another run that only tries has just taken the folder away
+            where = Path(error.filename or folder)
+            known = where in (folder, *folder.parents) or where.parent == folder
+            why = f"{where if known else folder}: {error.strerror}"
+            raise InputError(f"output_dir={folder} cannot be written ({why}); choose another output_dir") from error
+
+
+def _try_to_write(folder: Path) -> None:
     made: list[Path] = []
     try:
         missing = [path for path in (folder, *folder.parents) if not path.exists()]
@@ -49,10 +66,6 @@ def check_writable(folder: Path) -> None:
                 raise InputError(f"output_dir={folder} cannot be used: {path} is no {kind}; choose another output_dir")
             if path.name in FILES and not os.access(path, os.R_OK | os.W_OK):
                 raise PermissionError(0, "may not be written", str(path))
-    except OSError as error:
-        where = Path(error.filename or folder)
-        why = f"{where if where in (folder, *folder.parents) or where.parent == folder else folder}: {error.strerror}"
-        raise InputError(f"output_dir={folder} cannot be written ({why}); choose another output_dir") from error
     finally:
         for path in reversed(made):
             with suppress(OSError):  # another run is there already
