@@ -21,17 +21,17 @@ from vqe_prune.alignment import align_problems
 from vqe_prune.ansatz.ucc import uccsd
 from vqe_prune.chemistry import Molecule, solve_mean_field
 from vqe_prune.deflation import deflate_states
+from vqe_prune.forces import nuclear_gradient
 from vqe_prune.geometry import BOHR
-from vqe_prune.nuclear_gradient import nuclear_gradient
 from vqe_prune.objective import energy_of
 from vqe_prune.observables import density_matrices
 from vqe_prune.optimize import minimize
 from vqe_prune.orbitals import in_orbitals, orbital_pairs, with_orbital_rotations
+from vqe_prune.other_states import state_problem
 from vqe_prune.problem import Problem, molecular_problem
 from vqe_prune.prune.elimination import restrict
 from vqe_prune.prune.pruning import Pruning, prune_ansatz
 from vqe_prune.spectrum import Spectrum
-from vqe_prune.state_problem import state_problem
 from vqe_prune.subspace import expand_states
 
 N_STATES = 6

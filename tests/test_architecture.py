@@ -15,8 +15,8 @@ ORDER = [
     "chemistry", "engine.pauli_kernels", "paulis", "lattice", "models", "automorphism", "symmetry", "problem",
     "alignment", "neighbours", "ansatz.rotation", "ansatz.ucc", "ansatz.fabric", "ansatz.amplitudes", "ansatz.order",
     "starts", "ansatz.layered", "ansatz.imported", "engine.determinants", "engine.kernels", "engine.sector",
-    "engine.statevector", "exact", "qubit_problem", "objective", "observables", "spectrum", "subspace", "state_problem",
-    "optimize", "score.curvature", "continuation", "training", "orbitals", "nuclear_gradient", "score.information",
+    "engine.statevector", "exact", "qubit_problem", "objective", "observables", "spectrum", "subspace", "other_states",
+    "optimize", "score.curvature", "continuation", "training", "orbitals", "forces", "score.information",
     "score.space", "score.lie", "score.kernel", "score.summary", "score.identifiers", "gates", "multiplexed", "circuit",
     "linear_map", "encoding", "clifford", "basis_change", "grouping", "clifford_points", "mitigation",
     "measurement_plan", "measure", "shift_rules", "shot_energy", "shot_vqe", "prune.plan", "prune.symmetry",
@@ -70,6 +70,7 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
 
 
 def test_public_names_are_there() -> None:
+    assert not set(vqe_prune.__all__) & set(modules()), "importing a module puts it in the place of the public name"
     for name in vqe_prune.__all__:
         assert getattr(vqe_prune, name).__doc__, name
         assert name in dir(vqe_prune)

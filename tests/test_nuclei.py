@@ -13,16 +13,16 @@ from vqe_prune.alignment import align_problems, align_with
 from vqe_prune.ansatz.ucc import uccsd
 from vqe_prune.chemistry import Molecule, solve_mean_field
 from vqe_prune.errors import InputError
+from vqe_prune.forces import nuclear_gradient
 from vqe_prune.geometry import BOHR, GeometryStep, optimise_geometry
-from vqe_prune.nuclear_gradient import nuclear_gradient
 from vqe_prune.objective import energy_of
 from vqe_prune.optimize import minimize
 from vqe_prune.orbitals import in_orbitals, orbital_pairs, with_orbital_rotations
+from vqe_prune.other_states import state_problem
 from vqe_prune.problem import molecular_problem, problem_from_integrals
 from vqe_prune.prune.pruning import prune_ansatz
 from vqe_prune.report import read_record, summary, write_record
 from vqe_prune.spectrum import irrep_name
-from vqe_prune.state_problem import state_problem
 
 
 def lih(bond: float, **settings) -> Molecule:

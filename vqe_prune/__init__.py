@@ -27,16 +27,17 @@ if TYPE_CHECKING:
     from vqe_prune.engine.statevector import StatevectorEngine
     from vqe_prune.errors import ConvergenceError, InputError
     from vqe_prune.fcidump import fcidump_text
+    from vqe_prune.forces import nuclear_gradient
     from vqe_prune.geometry import GeometryOptimisation, optimise_geometry
     from vqe_prune.hardware import DeviceRunner, open_processor
     from vqe_prune.lattice import Lattice, build_lattice, chain, lattice_from_bonds, lattice_from_graph, ring
     from vqe_prune.measure import Measurement, measure_energy, sampler_runner
     from vqe_prune.models import SpinModel, fermi_hubbard, heisenberg, j1j2, read_pauli_sum, transverse_field_ising, xxz
     from vqe_prune.noisy_energy import critical_noise_scales, noisy_energies
-    from vqe_prune.nuclear_gradient import nuclear_gradient
     from vqe_prune.objective import EnergyObjective, Objective, QubitEnergyObjective, sector_hamiltonian
     from vqe_prune.observables import Observables, Properties, density_matrices, observe, properties_of
     from vqe_prune.optimize import Optimum, minimize
+    from vqe_prune.other_states import state_problem
     from vqe_prune.paulis import Clifford, PauliSum, QubitHamiltonian, qubit_hamiltonian_of
     from vqe_prune.problem import (
         Problem,
@@ -57,7 +58,6 @@ if TYPE_CHECKING:
     from vqe_prune.score.summary import AnsatzScores, score_ansatz
     from vqe_prune.spectrum import ElectronicState, Spectrum
     from vqe_prune.starts import starting_angles
-    from vqe_prune.state_problem import state_problem
     from vqe_prune.study import run
     from vqe_prune.subspace import expand_states
     from vqe_prune.symmetry import HamiltonianSymmetries, hamiltonian_symmetries
@@ -137,7 +137,7 @@ _HOMES = {
     "parse_settings": "config",
     "needed_parameters": "prune.family",
     "noisy_energies": "noisy_energy",
-    "nuclear_gradient": "nuclear_gradient",
+    "nuclear_gradient": "forces",
     "observe": "observables",
     "open_processor": "hardware",
     "optimise_geometry": "geometry",
@@ -165,7 +165,7 @@ _HOMES = {
     "score_ansatz": "score.summary",
     "sector_hamiltonian": "objective",
     "starting_angles": "starts",
-    "state_problem": "state_problem",
+    "state_problem": "other_states",
     "symmetric_passes": "prune.eqntk",
     "taper": "problem",
     "to_cirq": "circuit",

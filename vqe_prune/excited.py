@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from vqe_prune.deflation import deflate_states
+from vqe_prune.forces import nuclear_gradient
 from vqe_prune.geometry import GeometryStep, check_installed, optimise_geometry
-from vqe_prune.nuclear_gradient import nuclear_gradient
 from vqe_prune.problem import Problem
 from vqe_prune.prune.journal import Journal
 from vqe_prune.prune.limits import Limits

@@ -17,7 +17,7 @@ from vqe_prune.alignment import align_with
 from vqe_prune.ansatz.rotation import Ansatz
 from vqe_prune.chemistry import Atom, Molecule, solve_mean_field
 from vqe_prune.errors import InputError
-from vqe_prune.nuclear_gradient import nuclear_gradient
+from vqe_prune.forces import nuclear_gradient
 from vqe_prune.objective import energy_of
 from vqe_prune.optimize import minimize
 from vqe_prune.orbitals import in_orbitals, orbital_matrix, orbital_pairs, with_orbital_rotations
