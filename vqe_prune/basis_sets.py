@@ -16,6 +16,9 @@ from vqe_prune.errors import InputError, near_misses
 Names = str | Mapping[str, str]
 """One name for all elements, or one for each."""
 
+USUAL, USUAL_POTENTIALS = "sto-3g, 6-31g, cc-pvdz, lanl2dz", "lanl2dz, stuttgart, crenbl"
+"""What is proposed where no name is near."""
+
 POPLE = re.compile(r"(321|431|631|6311)\+{0,2}g(\*{0,2}|\([0-9a-z,]{1,12}\))")
 CONTRACTION = re.compile(r"[0-9spdfgh]{1,16}")
 POLARISED = re.compile(r"ecpds\d+\w*so")
@@ -52,7 +55,7 @@ def basis_by_element(basis: Names, symbols: Sequence[str]) -> dict[str, str]:
         plain, _, scheme = _plain(name).partition("@")
         core = plain.removeprefix("unc")
         if (core not in ALIAS and not POPLE.fullmatch(core)) or (scheme and not CONTRACTION.fullmatch(scheme)):
-            raise InputError(f"molecule.basis={name}: PySCF has no such basis set{_near(core, _spelled(ALIAS))}")
+            raise InputError(f"molecule.basis={name}: PySCF has no such basis set{_near(core, _spelled(ALIAS), USUAL)}")
         found[symbol] = plain + (f"@{scheme}" if scheme else "")
     missing = [symbol for symbol in symbols if symbol not in found]
     if missing:
@@ -86,7 +89,8 @@ def ecp_by_element(ecp: Names | None, symbols: Sequence[str]) -> dict[str, str]:
         plain = _plain(name)
         if plain not in ALIAS or not (potential_names([plain])):
             raise InputError(
-                f"molecule.ecp={name}: PySCF has no such effective core potential{_near(plain, potential_names(ALIAS))}"
+                f"molecule.ecp={name}: PySCF has no such effective core potential"
+                f"{_near(plain, potential_names(ALIAS), USUAL_POTENTIALS)}"
             )
         if potential(plain, symbol) is not None:
             found[symbol] = plain
@@ -178,9 +182,9 @@ def _spelled(names: Iterable[str]) -> list[str]:
     return sorted({_plain(name) for name in names})
 
 
-def _near(name: str, known: Sequence[str]) -> str:
+def _near(name: str, known: Sequence[str], usual: str) -> str:
     close = near_misses(name, known)
-    return close if "did you mean" in close else "; try sto-3g, 6-31g, cc-pvdz, lanl2dz"
+    return close if "did you mean" in close else f"; try {usual}"
 
 
 def _listed(symbols: Sequence[str]) -> str:

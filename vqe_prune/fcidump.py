@@ -231,7 +231,8 @@ def _rows(path: Path, header: Header) -> tuple[NDArray[np.float64], NDArray[np.i
         table = np.loadtxt(lines, ndmin=2, comments=None)
     except ValueError as error:
         reason = re.sub(r"at row (\d+).*", lambda m: f"in row {int(m[1]) + 1} after the header", first_line(error))
-        raise InputError(f"{path}: rows must be a value and four indices: {reason}") from error
+        cut = "" if text.endswith("\n") else "; the file does not end with a line, as if it were cut off"
+        raise InputError(f"{path}: rows must be a value and four indices: {reason}{cut}") from error
     if table.shape[1] != 5:
         raise InputError(f"{path}: rows must be a value and four indices, but they have {table.shape[1]} numbers")
     broken = np.flatnonzero(~np.isfinite(table).all(axis=1))

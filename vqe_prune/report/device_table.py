@@ -80,16 +80,18 @@ def device_lines(device: Mapping[str, Any]) -> list[str]:
 
 def _scale_lines(measured: Mapping[str, Any]) -> list[str]:
     """How good the processor must be, with infinitely many shots."""
-    words = []
+    words, cancels = [], ""
     for name, scale in measured.get("critical_noise_scales", {}).items():
         mitigated = "mitigated" if name == measured["mitigated"] and name != "raw" else name
+        if mitigated == "mitigated" and scale:
+            cancels = " (the smallest; errors of both signs cancel in it, so only its order of magnitude counts)"
         if scale == 0.0:
             words.append(f"{mitigated} not even without noise")
         else:
             words.append(
                 f"{mitigated} " + ("at any noise that was tried" if scale is None else f"at noise x {scale:.2g}")
             )
-    return [f"{measured['stage']}: with enough shots within 1 kcal/mol {', '.join(words)}"] if words else []
+    return [f"{measured['stage']}: with enough shots within 1 kcal/mol {', '.join(words)}{cancels}"] if words else []
 
 
 def device_title(device: Mapping[str, Any]) -> str:
