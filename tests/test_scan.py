@@ -94,7 +94,7 @@ def test_bad_scans_are_one_line(arguments: tuple[str, ...], message: str, tmp_pa
 
 def test_a_scan_says_what_its_points_are(done: Path) -> None:
     content = content_of(done)
-    assert content["schema"] == 1 and [point["value"] for point in content["points"]] == [0.6, 0.9, 1.2, 1.5]
+    assert content["schema"] == 2 and [point["value"] for point in content["points"]] == [0.6, 0.9, 1.2, 1.5]
     for point in content["points"]:
         atoms = f"H 0 0 0; H 0 0 {point['value']}"
         mean_field = pyscf.scf.RHF(pyscf.gto.M(atom=atoms, basis="sto-3g", verbose=0)).run(conv_tol=1e-12)
@@ -166,6 +166,44 @@ def test_interruptions_and_failed_points_are_not_fatal(tmp_path: Path, monkeypat
     content = content_of(folder)
     assert content["segments"][0]["positions"] == [0, 1, 2]
     assert all(abs(point["stages"][-1]["error_to_exact"]) < 1e-8 for point in content["points"])
+
+
+@pytest.mark.parametrize("structure", ["common", "each"])
+def test_warnings_of_points_are_notes_of_the_scan(structure: str, tmp_path: Path, capsys) -> None:
+    arguments = ("study=scan", "molecule=H2", "scan.bond_length=[0.6,1.2,0.6]", "optimizer.max_steps=1", "threads=1")
+    assert run(tmp_path, *arguments, f"scan.structure={structure}") == 3
+    content = content_of(tmp_path)
+    (note,) = (note for note in content["notes"] if "not converged" in note)
+    assert note.startswith("at 0.6, 1.2 angstrom: not converged: optimising full")
+    assert f"Note: {note}" in capsys.readouterr().out and note in (tmp_path / "report.html").read_text()
+    assert all(point["unfinished"] and point["warnings"] and not point["failed"] for point in content["points"])
+    assert run(tmp_path, *arguments, f"scan.structure={structure}") == 3  # complete, and says it again
+    assert note in capsys.readouterr().out
+
+
+def test_warnings_of_models_are_notes_of_the_scan(tmp_path: Path) -> None:
+    """Repulsion drives the lowest state of all electron numbers to fewer than half filling, which one layer reaches."""
+    model = ("model=fermi_hubbard", "model.n=2", "model.lattice=chain", "ansatz.layers=1", "scan.u=[5,9,4]")
+    assert run(tmp_path, "study=scan", *model, "threads=1") == 0  # converged, in another sector, as one run of it
+    content = content_of(tmp_path)
+    assert all(any("wrong sector" in text for text in point["warnings"]) for point in content["points"])
+    for text in (text for point in content["points"] for text in point["warnings"]):
+        assert any(note.startswith("at u = ") and note.endswith(f": {text}") for note in content["notes"])
+
+
+def test_a_point_that_cannot_use_the_input_is_one_failed_point(tmp_path: Path, capsys) -> None:
+    """At 0.7 angstrom UHF of H2 is RHF and has no natural orbitals of its own; at 2.1 and 3.5 it is broken."""
+    arguments = ("study=scan", "molecule=H2", "molecule.orbitals=uno", "molecule.active_space=[2,2]", "threads=1")
+    assert run(tmp_path / "some", *arguments, "scan.bond_length=[0.7,3.5,1.4]") == 3
+    captured = capsys.readouterr()
+    assert "1 of 3 points failed, the first at 0.7 angstrom: molecule.orbitals=uno has no effect" in captured.err
+    assert "tries" not in captured.err and "failed at 0.7: molecule.orbitals=uno" in captured.out
+    points = content_of(tmp_path / "some")["points"]
+    assert [point["failed"] is None for point in points] == [False, True, True]
+    assert all(abs(point["stages"][-1]["error_to_exact"]) < 1.6e-3 for point in points[1:])  # the tolerance
+    assert run(tmp_path / "all", *arguments, "scan.bond_length=[0.6,0.7,0.1]") == 2
+    assert capsys.readouterr().err.startswith("vqe_prune: molecule.orbitals=uno has no effect")
+    assert not (tmp_path / "all" / "scan.json").exists()
 
 
 def test_smoothness_is_what_its_words_say() -> None:

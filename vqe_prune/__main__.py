@@ -169,8 +169,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 raise InputError("collect: a scan measures on no device: there is nothing to collect")
             from vqe_prune import scan
 
-            scan.run(settings)
-            return 0
+            return ConvergenceError.exit_status if scan.unfinished(scan.run(settings)) else 0
         from vqe_prune import report, study  # imports PySCF: only once the settings are known to be good
 
         record = study.run(settings, collect=collecting)

@@ -17,8 +17,8 @@ from vqe_prune.alignment import difference, follow_orbitals
 from vqe_prune.chemistry import MeanField, Molecule, solve_mean_field
 from vqe_prune.dipole import Dipole
 from vqe_prune.electrons import Electrons
-from vqe_prune.errors import ConvergenceError
-from vqe_prune.parallel import Failure
+from vqe_prune.errors import ConvergenceError, InputError
+from vqe_prune.parallel import Failure, failure_of
 from vqe_prune.problem import Problem, mean_field_problem
 from vqe_prune.run_folder import write_atomically
 from vqe_prune.symmetry import spin_orbital_symmetries
@@ -106,8 +106,8 @@ def solve_curve(
 def _attempt(molecule: Molecule, start: Callable[[Any], Vector] | None = None) -> MeanField | Failure:
     try:
         return solve_mean_field(molecule, start=start)
-    except ConvergenceError as error:
-        return Failure(str(error))
+    except (InputError, ConvergenceError) as error:  # orbitals=uno where UHF is RHF: a matter of this point alone
+        return failure_of(error)
 
 
 def _energy(found: MeanField | Failure) -> float:

@@ -36,11 +36,18 @@ class Failure:
     Attributes:
         reason: One line.
         details: The traceback of an error that nobody expected, empty for others.
+        bad_input: Whether it was an InputError, which trying again does not mend.
 
     """
 
     reason: str
     details: str = ""
+    bad_input: bool = False
+
+
+def failure_of(error: InputError | ConvergenceError | PendingError) -> Failure:
+    """Return one of our own errors as the result of a task."""
+    return Failure(str(error), bad_input=isinstance(error, InputError))
 
 
 def usable_cores() -> int:
@@ -174,7 +181,7 @@ def _guarded(function: Callable[..., Any], task: tuple[Any, ...]) -> Any:
     try:
         return function(*task)
     except (InputError, ConvergenceError, PendingError) as error:
-        return Failure(str(error))
+        return failure_of(error)
     except MemoryError:
         return Failure("out of memory; try fewer at once: threads=1")
     except OSError as error:

@@ -16,7 +16,7 @@ from vqe_prune.errors import ConvergenceError, InputError
 from vqe_prune.inputs import build_ansatz, build_model, read_molecule
 from vqe_prune.journal import TraceJournal
 from vqe_prune.neighbours import CurvePoint, Segment, segments, solve_curve, solve_point
-from vqe_prune.parallel import Failure, Workers, usable_cores
+from vqe_prune.parallel import Failure, Workers, failure_of, usable_cores
 from vqe_prune.prune.family import FamilyPruning
 from vqe_prune.prune.pruning import Pruning
 from vqe_prune.report.scan_table import SCAN_SCHEMA, curve_row, format_scan
@@ -86,10 +86,10 @@ def run(settings: Settings, *, write: Callable[[str], Any] | None = None) -> Con
         write: Prints text, default to standard output.
 
     Returns:
-        What scan.json holds (`vqe_prune.report.scan_table.SCAN_SCHEMA` says what that is).
+        What scan.json holds (`vqe_prune.report.scan_table.SCAN_SCHEMA` says what that is); see `unfinished`.
 
     Raises:
-        InputError: The input cannot be used or the folder belongs to another study.
+        InputError: The input cannot be used, at any point, or the folder belongs to another study.
         ConvergenceError: Some points failed; all others are done and everything is written.
 
     """
@@ -108,17 +108,32 @@ def run(settings: Settings, *, write: Callable[[str], Any] | None = None) -> Con
         with Workers(min(settings.threads or usable_cores(), len(coordinate.values))) as workers:
             scan = _Scan(settings, coordinate, folder, write, trace, workers)
             failures, found = _on_qubits(scan) if settings.on_qubits else _of_electrons(scan)
+        _check_any(scan, failures)
         content = _content(scan, failures, found, time.perf_counter() - began)
         report.write_scan_page(folder, content, config.command_line(asdict(settings)))
         write_atomically(folder / "scan.json", json.dumps(content, indent=1, allow_nan=False) + "\n")  # last
     write(format_scan(content) + f"\nResults: {folder / 'report.html'} and {folder / 'scan.json'}\n")
     if failures:
-        k, reason = next(iter(failures.items()))
+        k, failure = next(iter(failures.items()))
+        again = "" if failure.bad_input else ", and the same command tries the failed ones again"
         raise ConvergenceError(
-            f"{len(failures)} of {len(coordinate.values)} points failed, the first at {scan.names[k]}: {reason}; "
-            f"the others are done, and the same command tries the failed ones again"
+            f"{len(failures)} of {len(coordinate.values)} points failed, the first at {scan.names[k]}: "
+            f"{failure.reason}; the others are done{again}"
         )
     return content
+
+
+def unfinished(content: Content) -> bool:
+    """Whether any point of a scan lacks what was asked for (`vqe_prune.report.unfinished`): exit status 3."""
+    return any(point["unfinished"] for point in content["points"])
+
+
+def _check_any(scan: _Scan, failures: dict[int, Failure]) -> None:
+    """Raise InputError where no point can use the input: it is the scan's then, not one point's."""
+    if len(failures) == len(scan.coordinate.values) and all(each.bad_input for each in failures.values()):
+        first = failures[0].reason
+        alike = all(each.reason == first for each in failures.values())
+        raise InputError(first if alike else f"every point fails, at {scan.names[0]}: {first}")
 
 
 def _check_points(settings: Settings, coordinate: Coordinate) -> None:
@@ -135,7 +150,7 @@ def _check_points(settings: Settings, coordinate: Coordinate) -> None:
 
 
 def _complete(folder: Path, settings: Settings) -> Content | None:
-    """Return the folder's scan.json where it is of this scan and no point failed."""
+    """Return the folder's scan.json where it is of this scan and schema and no point failed."""
     path = folder / "scan.json"
     if not path.exists():
         if (folder / "record.json").exists():
@@ -143,46 +158,54 @@ def _complete(folder: Path, settings: Settings) -> Content | None:
         return None
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        own = content["digest"] == digest(settings) and content["schema"] == SCAN_SCHEMA
+        own = content["digest"] == digest(settings) and content["schema"] <= SCAN_SCHEMA
+        older = content["schema"] < SCAN_SCHEMA  # made anew out of the points
         failed = any(point["failed"] for point in content["points"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: not the results of a scan; remove it or choose another output_dir") from error
     if not own:
         raise InputError(f"output_dir={folder} holds another scan's results; choose another output_dir")
-    return None if failed else content
+    return None if failed or older else content
 
 
-def _on_qubits(scan: _Scan) -> tuple[dict[int, str], Content]:
+def _on_qubits(scan: _Scan) -> tuple[dict[int, Failure], Content]:
     """Run every point as an ordinary study of its own."""
     studies = [scan.point(k, alone=True) for k in range(len(scan.coordinate.values))]
     results = batch.run_studies(studies, scan.workers, done=scan.counter("points", len(studies)))
-    return {k: each.reason for k, each in enumerate(results) if each is not None}, {"notes": [], "segments": []}
+    return {k: each for k, each in enumerate(results) if each is not None}, {"notes": [], "segments": []}
 
 
-def _of_electrons(scan: _Scan) -> tuple[dict[int, str], Content]:
+def _of_electrons(scan: _Scan) -> tuple[dict[int, Failure], Content]:
     """Solve the chemistry of all points, prune them together, each, or both ways."""
     points, notes = _points(scan)
-    failures = {k: point.reason for k, point in enumerate(points) if isinstance(point, Failure)}
+    failures = {k: point for k, point in enumerate(points) if isinstance(point, Failure)}
     pieces, cuts = segments(points, scan.names)
     for note in (*notes, *cuts):
         scan.say(f"Note: {note}")
     found: Content = {"notes": [*notes, *cuts], "segments": []}
     if scan.structure in ("common", "both"):
-        prunings = [_prune_together(scan, piece) for piece in pieces]
-        found["segments"] = [_segment_row(piece, *each) for piece, each in zip(pieces, prunings, strict=True)]
-        found["notes"] += dict.fromkeys(note for pruning, _ in prunings for note in pruning.notes)
-        failures |= _write_points(scan, pieces, [pruning for pruning, _ in prunings])
+        pruned: list[tuple[Segment, FamilyPruning]] = []
+        for piece in pieces:
+            try:
+                pruning, steps = _prune_together(scan, piece)
+            except (InputError, ConvergenceError) as error:
+                failures |= dict.fromkeys(piece.positions, failure_of(error))
+                continue
+            pruned.append((piece, pruning))
+            found["segments"].append(_segment_row(piece, pruning, steps))
+        found["notes"] += dict.fromkeys(note for _, pruning in pruned for note in pruning.notes)
+        failures |= _write_points(scan, pruned)
     if scan.structure in ("each", "both"):
         place = "points" if scan.structure == "each" else "each"
         problems = {k: problem for piece in pieces for k, problem in zip(piece.positions, piece.problems, strict=True)}
-        chosen = sorted(problems)
+        chosen = sorted(set(problems) - set(failures))
         results = batch.run_studies(
             [scan.point(k, place) for k in chosen],
             scan.workers,
             known=[problems[k] for k in chosen],
             done=_renumbered(scan.counter("pruned on their own", len(chosen)), chosen),
         )
-        failures |= {k: each.reason for k, each in zip(chosen, results, strict=True) if each is not None}
+        failures |= {k: each for k, each in zip(chosen, results, strict=True) if each is not None}
     return dict(sorted(failures.items())), found
 
 
@@ -214,7 +237,8 @@ def _prune_together(scan: _Scan, piece: Segment) -> tuple[FamilyPruning, int]:
     chosen = scan.settings
     (rule,) = (each for each in chosen.pruner.rules if each != "symmetry")
     if len(piece.positions) < len(scan.coordinate.values):
-        scan.say(f"{scan.names[piece.positions[0]]} to {scan.names[piece.positions[-1]]}:")
+        first, last = (scan.names[piece.positions[k]] for k in (0, -1))
+        scan.say(f"{first}:" if first == last else f"{first} to {last}:")
     return prune_segment(
         piece.problems,
         build_ansatz(chosen, piece.problems[0]),
@@ -242,10 +266,10 @@ def _segment_row(piece: Segment, pruning: FamilyPruning, steps: int) -> Content:
     }
 
 
-def _write_points(scan: _Scan, pieces: Sequence[Segment], prunings: Sequence[FamilyPruning]) -> dict[int, str]:
+def _write_points(scan: _Scan, pruned: Sequence[tuple[Segment, FamilyPruning]]) -> dict[int, Failure]:
     """Make each point of the common structure an ordinary run folder; return the failures."""
     tasks, positions = [], []
-    for piece, pruning in zip(pieces, prunings, strict=True):
+    for piece, pruning in pruned:
         for g, k in enumerate(piece.positions):
             settings = scan.point(k)
             record = study.complete_record(config.output_folder(settings), settings)
@@ -254,7 +278,7 @@ def _write_points(scan: _Scan, pieces: Sequence[Segment], prunings: Sequence[Fam
                 positions.append(k)
     done = _renumbered(scan.counter("points", len(tasks)), positions)
     results = scan.workers.run(_write_point, tasks, done)
-    return {k: each.reason for k, each in zip(positions, results, strict=True) if isinstance(each, Failure)}
+    return {k: each for k, each in zip(positions, results, strict=True) if isinstance(each, Failure)}
 
 
 def _is_of(record: report.Record, pruning: FamilyPruning, g: int) -> bool:
@@ -281,28 +305,48 @@ def _write_point(settings: Settings, family: FamilyPruning, g: int) -> None:
     batch.with_output(settings, work)
 
 
-def _content(scan: _Scan, failures: dict[int, str], found: Content, seconds: float) -> Content:
+def _point_row(scan: _Scan, k: int, failure: Failure | None) -> tuple[Content, str]:
+    """Return what scan.json says about a point, out of its records, and the unit of its energies."""
+    value, unit = scan.coordinate.values[k], ""
+    point: Content = {
+        "value": value,
+        "folder": f"points/{scan.coordinate.text(value)}",
+        "failed": None if failure is None else failure.reason,
+        "energies": {},
+        "stages": [],
+        "alone": None,
+        "warnings": [],
+        "unfinished": False,
+    }
+    if failure is None:
+        record = report.read_record(config.output_folder(scan.point(k, alone=scan.settings.on_qubits)))
+        unit = record.unit
+        point["energies"] = dict(record.energies)
+        point["stages"] = [_stage(stage) for stage in record.stages]
+        point["warnings"] = report.complaints(record)
+        point["unfinished"] = bool(report.unfinished(record))
+        if scan.structure == "both":
+            own = report.read_record(config.output_folder(scan.point(k, "each")))
+            point["alone"] = _stage(own.stages[-1])
+            point["warnings"] += [f"pruned on its own: {text}" for text in report.complaints(own)]
+            point["unfinished"] |= bool(report.unfinished(own))
+    return point, unit
+
+
+def _warnings(coordinate: Coordinate, points: Sequence[Content]) -> list[str]:
+    """Return what the records of the points warn of, each text once with all of its points."""
+    where: dict[str, list[float]] = {}
+    for point in points:
+        for text in point["warnings"]:
+            where.setdefault(text, []).append(point["value"])
+    return [f"at {coordinate.listed(values)}: {text}" for text, values in where.items()]
+
+
+def _content(scan: _Scan, failures: dict[int, Failure], found: Content, seconds: float) -> Content:
     """Return what scan.json holds, out of the records of the points."""
-    coordinate, points, unit = scan.coordinate, [], ""
-    for k, value in enumerate(coordinate.values):
-        point: Content = {
-            "value": value,
-            "folder": f"points/{coordinate.text(value)}",
-            "failed": failures.get(k),
-            "energies": {},
-            "stages": [],
-            "alone": None,
-        }
-        if k not in failures:
-            alone = scan.settings.on_qubits
-            record = report.read_record(config.output_folder(scan.point(k, alone=alone)))
-            unit = record.unit
-            point["energies"] = dict(record.energies)
-            point["stages"] = [_stage(stage) for stage in record.stages]
-            if scan.structure == "both":
-                own = report.read_record(config.output_folder(scan.point(k, "each")))
-                point["alone"] = _stage(own.stages[-1])
-        points.append(point)
+    coordinate = scan.coordinate
+    rows = [_point_row(scan, k, failures.get(k)) for k in range(len(coordinate.values))]
+    points, unit = [point for point, _ in rows], max(unit for _, unit in rows)
     name = scan.settings.model.name or scan.settings.molecule.name
     content: Content = {
         "schema": SCAN_SCHEMA,
@@ -313,7 +357,8 @@ def _content(scan: _Scan, failures: dict[int, str], found: Content, seconds: flo
         "unit": unit or "hartree",
         "structure": scan.structure,
         "points": points,
-        **found,
+        "segments": found["segments"],
+        "notes": [*found["notes"], *_warnings(coordinate, points)],
         "seconds": seconds,
         "versions": versions(),
     }

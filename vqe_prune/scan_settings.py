@@ -25,6 +25,9 @@ COORDINATES = {"bond_length": "angstrom", "angle": "degrees", "dihedral": "degre
 
 MOST_POINTS = 200
 
+MOST_NAMED = 6
+"""More points than this are given as first and last."""
+
 ROUNDING = 10
 """Decimals of a coordinate: 1.0 + 3 * 0.1 is 1.3."""
 
@@ -52,6 +55,13 @@ class Coordinate:
     def text(self, value: float) -> str:
         """Return a value as it is printed and as its folder is called."""
         return f"{value:.10g}"
+
+    def listed(self, values: Sequence[float]) -> str:
+        """Return several values with their unit, more than six as how many there are and which are the outer ones."""
+        texts = [self.text(value) for value in values]
+        if len(texts) > MOST_NAMED:
+            return f"{len(texts)} points from {self.with_unit(values[0])} to {self.with_unit(values[-1])}"
+        return f"{', '.join(texts)} {self.unit}" if self.unit else f"{self.name} = {', '.join(texts)}"
 
     def with_unit(self, value: float) -> str:
         """Return a value with its unit, as in a sentence."""

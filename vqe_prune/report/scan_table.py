@@ -8,12 +8,13 @@ from typing import Any
 from vqe_prune.report.table import format_error
 from vqe_prune.units import error_unit
 
-SCAN_SCHEMA = 1
+SCAN_SCHEMA = 2
 """Version of scan.json: digest, settings, name, coordinate (name, unit), unit of energies, structure; points, each with
 value, folder (of its run, relative), failed (a text or null), energies as in record.json, stages (name, n_parameters,
-n_rotations, n_two_qubit_gates, energy, error_to_exact) and alone (the last stage where the point was also pruned on its
-own, else null); segments of points that share a structure (positions, n_parameters, rotations, parameters, full_steps,
-pruned_on); curves (what `curve_row` returns); notes, seconds, versions."""
+n_rotations, n_two_qubit_gates, energy, error_to_exact), alone (the last stage where the point was also pruned on its
+own, else null), warnings (of its records) and unfinished (whether one is not done: exit status 3); segments of points
+that share a structure (positions, n_parameters, rotations, parameters, full_steps, pruned_on); curves (what `curve_row`
+returns); notes (the warnings among them), seconds, versions. Since version 2 the largest error is that of magnitude."""
 
 METHODS = {"hf": "HF", "mp2": "MP2", "ccsd": "CCSD", "reference": "reference"}
 
