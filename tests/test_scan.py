@@ -24,6 +24,7 @@ from vqe_prune.parallel import KILLED, Failure, Workers
 from vqe_prune.problem import mean_field_problem, molecular_problem
 from vqe_prune.prune.limits import Limits
 from vqe_prune.report import read_record
+from vqe_prune.report.scan_pictures import scan_error_picture
 from vqe_prune.report.scan_table import curve_row, largest_jump
 from vqe_prune.run_folder import Trace
 from vqe_prune.scan_settings import scan_values
@@ -217,6 +218,26 @@ def test_smoothness_is_what_its_words_say() -> None:
     ]
     row = curve_row({"points": points, "structure": "each"}, "hf")
     assert (row["non_parallelity"], row["largest_error"], row["at"]) == (9.0, 7.0, 5.0)
+
+
+def test_the_largest_error_is_that_of_magnitude() -> None:
+    errors = (0.002, -1.888, -0.5)
+    points = [
+        {"value": float(k), "failed": None, "energies": {"exact": 1.0, "ccsd": 1.0 + e}, "stages": [], "alone": None}
+        for k, e in enumerate(errors)
+    ]
+    content = {"points": points, "structure": "each", "segments": [], "unit": "hartree"}
+    content |= {"coordinate": {"name": "bond_length", "unit": "angstrom"}}
+    row = curve_row(content, "ccsd")
+    assert (row["largest_error"], row["at"]) == (pytest.approx(1.888), 1.0)
+    points[0]["stages"] = [{"name": "full", "energy": 1.0, "n_parameters": 1, "n_two_qubit_gates": 1}]
+    content["curves"] = [row]
+    mixed = scan_error_picture(content)
+    assert mixed == scan_error_picture(content)
+    for point in points:
+        point["energies"]["ccsd"] = 2.0 - point["energies"]["ccsd"]
+    points[0]["energies"]["ccsd"] = 1.002
+    assert mixed != scan_error_picture(content)  # the same magnitudes, but no rings
 
 
 def test_scf_takes_the_lower_of_two_solutions() -> None:

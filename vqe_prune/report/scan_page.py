@@ -43,9 +43,12 @@ def write_scan_page(folder: Path, content: Content, command: str) -> None:
         )
     sections.append("<ul>" + "".join(f"<li>{escape(line)}</li>" for line in scan_lines(content)) + "</ul>")
     if len(failed) < len(content["points"]):
-        text = "Energies along the curve; the line is exact, the dots are the pruned ansatz."
+        text = "Energies along the curve; the black line is exact, the markers are the pruned ansatz."
         sections.append(_figure("Curve", scan_curve_picture(content), text))
-        text = "Errors along the curve; errors of the other sign and below the axis are drawn at its end."
+        text = (
+            "Errors along the curve by their magnitude; hollow rings are energies below the exact one. What is below "
+            "the axis is drawn at its end."
+        )
         sections.append(_figure("Errors", scan_error_picture(content), text))
     text = (
         "<p>The non-parallelity error is the largest minus the smallest error along the curve. Kinks show as jumps "

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vqe_prune.report.pictures import (
     COLOURS,
     FONT,
     GREY,
+    SMALLEST_ERROR,
     WIDTH,
     accuracy_line,
     clipped_error,
@@ -30,9 +31,12 @@ STYLES: dict[str, dict[str, Any]] = {
     ALONE: {"color": COLOURS[2], "marker": "x", "markersize": 5},
 }
 
+RING = 6
+"""Size of the markers of energies below the exact one, points."""
+
 
 def scan_curve_picture(content: Content) -> str:
-    """Draw the energies of a scan: exact, Hartree-Fock, the pruned ansatz.
+    """Draw the energies of a scan: exact, of the reference methods, of the pruned ansatz, common and each.
 
     Args:
         content: Of scan.json.
@@ -42,10 +46,10 @@ def scan_curve_picture(content: Content) -> str:
 
     """
     figure, (axis,) = new_figure(1, WIDTH, 3.4)
-    keys = [row["key"] for row in content["curves"] if row["key"] not in ("full", "symmetry", ALONE)]
+    keys = [row["key"] for row in content["curves"] if row["key"] not in ("full", "symmetry")]
     for key in (*keys, "exact"):
         style = {"color": "#000000", "linewidth": 1.0} if key == "exact" else {"linewidth": 1.2, **STYLES.get(key, {})}
-        if key == FINAL:
+        if key in (FINAL, ALONE):
             style |= {"linestyle": ""}
         _line(axis, content, key, [energy_at(point, key) for point in content["points"]], style)
     axis.set_ylabel(f"energy / {content['unit']}")
@@ -54,41 +58,58 @@ def scan_curve_picture(content: Content) -> str:
 
 
 def scan_error_picture(content: Content) -> str:
-    """Draw the errors of a scan on a logarithmic axis; arguments and result as of `scan_curve_picture`."""
+    """Draw the magnitudes of a scan's errors on a logarithmic axis, negative ones as rings; as `scan_curve_picture`."""
     unit = content["unit"]
     figure, (axis,) = new_figure(1, WIDTH, 3.6)
     for row in content["curves"]:
         errors = [error_at(point, row["key"]) for point in content["points"]]
         if row["key"] != "symmetry" and any(error is not None and error != 0.0 for error in errors):
-            drawn = [None if error is None else clipped_error(error, unit) for error in errors]
-            _line(axis, content, row["key"], drawn, {"linewidth": 1.2, **STYLES.get(row["key"], {})})
+            drawn = [None if error is None else clipped_error(abs(error), unit) for error in errors]
+            below = [error is not None and error < -SMALLEST_ERROR for error in errors]
+            _line(axis, content, row["key"], drawn, {"linewidth": 1.2, **STYLES.get(row["key"], {})}, below)
     accuracy_line(axis, unit)
     log_axis(axis)
     axis.set_ylabel(f"error / {error_unit(unit)[1]}")
     return _finished(figure, axis, content)
 
 
-def _line(axis: Any, content: Content, key: str, numbers: list[float | None], style: dict[str, Any]) -> None:
-    """Draw a curve, broken where a point is missing or the structure changes."""
+def _line(
+    axis: Any,
+    content: Content,
+    key: str,
+    numbers: Sequence[float | None],
+    style: dict[str, Any],
+    hollow: Sequence[bool] = (),
+) -> None:
+    """Draw a curve, broken where a point is missing or the structure changes; points may have hollow markers."""
     starts = {piece["positions"][0] for piece in content["segments"][1:]} if key == FINAL else set()
     label: str | None = "exact" if key == "exact" else curve_label(content, key)
     x: list[float] = []
     y: list[float] = []
+    rings: list[bool] = []
     for k, (point, number) in enumerate(zip(content["points"], numbers, strict=True)):
         if k in starts or number is None:
-            label = _draw(axis, x, y, label, style)
-            x, y = [], []
+            label = _draw(axis, x, y, rings, label, style)
+            x, y, rings = [], [], []
         if number is not None:
             x.append(point["value"])
             y.append(number)
-    _draw(axis, x, y, label, style)
+            rings.append(bool(hollow) and hollow[k])
+    _draw(axis, x, y, rings, label, style)
 
 
-def _draw(axis: Any, x: list[float], y: list[float], label: str | None, style: dict[str, Any]) -> str | None:
+def _draw(
+    axis: Any, x: list[float], y: list[float], rings: list[bool], label: str | None, style: dict[str, Any]
+) -> str | None:
     """Draw a piece and return the label of the next one, which has none."""
     if not x:
         return label
-    axis.plot(x, y, **{"marker": "." if len(x) == 1 else None, **style, "label": label})
+    filled = [k for k, ring in enumerate(rings) if not ring]
+    chosen = {"marker": "." if len(x) == 1 else None, **style, "label": label, "markevery": filled}
+    (line,) = axis.plot(x, y, **chosen)
+    if len(filled) < len(x):
+        ring = {"marker": "o", "markersize": RING, "markerfacecolor": "none", "linestyle": ""}
+        axis.plot(x, y, **ring, color=line.get_color(), markevery=[k for k in range(len(x)) if rings[k]])
     return None
 
 

@@ -84,14 +84,15 @@ def curve_row(content: Content, key: str) -> dict[str, Any]:
         key: One of `scan_curves`.
 
     Returns:
-        key, label, n_parameters and n_two_qubit_gates (smallest and largest, or None), largest_error, its value ``at``,
-        non_parallelity and largest_jump in the unit of energies, None where not known.
+        key, label, n_parameters and n_two_qubit_gates (smallest and largest, or None), largest_error (of magnitude, so
+        never negative), the value of the coordinate ``at`` it, non_parallelity and largest_jump in the unit of
+        energies, None where not known.
 
     """
     points = content["points"]
     errors = [None if point["failed"] else error_at(point, key) for point in points]
     known = [(error, point["value"]) for error, point in zip(errors, points, strict=True) if error is not None]
-    worst = max(known, default=(None, None))
+    worst = max(known, key=lambda each: abs(each[0]), default=None)
     stages = [stage for stage in (stage_of(p, key) for p in points if not p["failed"] and key not in METHODS) if stage]
     counts = {
         name: [min(s[name] for s in stages), max(s[name] for s in stages)] if stages else None
@@ -101,8 +102,8 @@ def curve_row(content: Content, key: str) -> dict[str, Any]:
         "key": key,
         "label": curve_label(content, key),
         **counts,
-        "largest_error": worst[0],
-        "at": worst[1],
+        "largest_error": None if worst is None else abs(worst[0]),
+        "at": None if worst is None else worst[1],
         "non_parallelity": max(known)[0] - min(known)[0] if known else None,
         "largest_jump": largest_jump(errors),
     }
@@ -149,7 +150,7 @@ def curve_header(content: Content) -> list[str]:
     coordinate, name = content["coordinate"], error_unit(content["unit"])[1]
     at = f"at / {coordinate['unit']}" if coordinate["unit"] else f"at {coordinate['name']}"
     sizes = ["curve", "parameters", "2-qubit gates"]
-    return [*sizes, f"largest error / {name}", at, f"non-parallelity / {name}", f"largest jump / {name}"]
+    return [*sizes, f"largest |error| / {name}", at, f"non-parallelity / {name}", f"largest jump / {name}"]
 
 
 def curve_rows(content: Content) -> list[list[str]]:
