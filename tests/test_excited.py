@@ -183,6 +183,29 @@ def test_deflation_finds_exact_states_and_prunes_them(hydrogen) -> None:
         deflate_states(problem, ansatz, angles, penalty=-1.0)
 
 
+def test_deflation_has_the_oscillator_strengths_of_full_ci() -> None:
+    """H couples the pruned states: transition dipoles straight from them give half of LiH's first strength."""
+    atoms = (("Li", (0, 0, 0)), ("H", (0, 0, 1.595)))
+    problem = molecular_problem(Molecule(name="LiH", atoms=atoms, frozen_core=True))
+    final = prune_ansatz(problem, uccsd(problem.n_orbitals, *problem.n_electrons)).final
+    dipole, electrons = problem.electrons.dipole, problem.electrons
+    shifted = replace(dipole, position=dipole.position + 3.0 * np.eye(problem.n_orbitals))
+    elsewhere = replace(problem, electrons=replace(electrons, dipole=shifted))
+    found = [
+        deflate_states(each, final.ansatz, final.optimum.angles, states=2).spectrum.states[1]
+        for each in (problem, elsewhere)
+    ]
+    n, numbers = problem.n_orbitals, problem.n_electrons
+    energies, vectors = fci.direct_spin0.FCI().kernel(electrons.one_body, electrons.two_body, n, numbers, nroots=2)
+    moment = np.einsum(
+        "xpq,pq->x", dipole.position, fci.direct_spin1.trans_rdm1(vectors[0], vectors[1], n, numbers)
+    )  # direct_spin0: singlets alone
+    expected = 2.0 / 3.0 * (energies[1] - energies[0]) * moment @ moment
+    assert found[0].multiplicity == 1
+    assert found[0].oscillator_strength == pytest.approx(expected, rel=0.05)  # states stay pruned: within 1.5 mHa
+    assert found[1].oscillator_strength == pytest.approx(found[0].oscillator_strength, abs=1e-9)  # any origin
+
+
 def test_an_exchange_of_spins_makes_singlet_and_triplet(molecular) -> None:
     problem = molecular("LiH")
     occupied = (0, 1, 2, 5)

@@ -32,7 +32,7 @@ from vqe_prune.prune.elimination import eliminate, restrict
 from vqe_prune.prune.journal import Journal
 from vqe_prune.prune.limits import Limits, choose
 from vqe_prune.spectrum import ElectronicState, FoundState, Spectrum, State, list_states
-from vqe_prune.subspace import expand_states, with_irreps_of
+from vqe_prune.subspace import THRESHOLD, expand_states, with_irreps_of
 
 Vector = NDArray[np.float64]
 
@@ -243,6 +243,7 @@ def deflate_states(
         exact=exact,
         details={"ansatz": kind, "penalty": penalty},
         notes=notes,
+        uncoupled=uncoupled_states(hamiltonian, [ground, *(found[1 + position] for position in order)]),
     )
     return Deflation(spectrum=spectrum, circuits=tuple(circuits[position] for position in order))
 
@@ -337,6 +338,42 @@ class _Search:
                 f"{target.multiplicity} was expected next"
             )
         return notes
+
+
+def uncoupled_states(hamiltonian: SectorHamiltonian, found: Sequence[FoundState]) -> list[State | None]:
+    """Return the eigenstates of H in the span of the states of each irrep and spin, for transition dipoles.
+
+    States of pruned ansätze are nearly orthogonal, but H couples them: two are turned among themselves by an angle of
+    H_01 / dE (0.06 in LiH), which costs them H_01^2 / dE of energy, within the tolerance. A transition dipole feels it
+    at first order, times the difference of their permanent dipoles; H c = E S c in their span takes it out.
+
+    Args:
+        hamiltonian: H without penalties.
+        found: The states, the ground state among them.
+
+    Returns:
+        The eigenstate that each state mostly is, in the same order; None where there is no such, since states have
+        collapsed into one another.
+
+    This is the subspace diagonalisation of `expand_states`, arXiv 1603.05681, on the states found; our choice.
+
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    uncoupled: list[State | None] = [None] * len(found)
+    for kind in {each.kind for each in found}:
+        places = [place for place, each in enumerate(found) if each.kind == kind]
+        rows = np.array([found[place].vector.ravel() for place in places])
+        values, vectors = np.linalg.eigh(rows @ rows.T)
+        keep = values > THRESHOLD
+        basis = (vectors[:, keep] / np.sqrt(values[keep])).T @ rows
+        images = np.array([hamiltonian.apply(row.reshape(hamiltonian.sector.shape)).ravel() for row in basis])
+        eigenstates = np.linalg.eigh(basis @ images.T)[1].T @ basis
+        weights = (rows @ eigenstates.T) ** 2
+        for row, column in zip(*linear_sum_assignment(weights, maximize=True), strict=True):
+            if weights[row, column] > 0.5:
+                uncoupled[places[row]] = eigenstates[column].reshape(hamiltonian.sector.shape)
+    return uncoupled
 
 
 def excited_ansatz(kind: str, problem: Problem, occupied: Sequence[int]) -> Ansatz:

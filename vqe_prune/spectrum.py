@@ -43,7 +43,7 @@ class ElectronicState:
         exact_energy: Of the exact state with this irrep, multiplicity and rank among them; None where not computed.
         exact_excitation_energy: Above the exact ground state.
         oscillator_strength: For light absorbed by the ground state, 2/3 dE |<0|mu|k>|^2 in atomic units; None where the
-            dipole operator is not known.
+            dipole operator is not known or deflated states have collapsed into one another.
         vector: The state on the determinants of its sector, PySCF's order; shape (n_alpha_strings, n_beta_strings).
         details: What only one method has to say: numbers by name.
 
@@ -250,8 +250,10 @@ def _roots(electrons: Electrons, numbers: Numbers, irrep: int, n_roots: int) -> 
     return list(zip(resolved[0], resolved[2], strict=True))
 
 
-def oscillator_strength(problem: Problem, ground: State, excited: State, excitation_energy: float) -> float | None:
-    """Return 2/3 dE |<0|mu|k>|^2 in atomic units, None where the dipole operator is not known.
+def oscillator_strength(
+    problem: Problem, ground: State | None, excited: State | None, excitation_energy: float
+) -> float | None:
+    """Return 2/3 dE |<0|mu|k>|^2 in atomic units, None where the dipole operator or a state is not known.
 
     Args:
         problem: Gives the dipole operator and the electron numbers of both states; of another sector all are dark.
@@ -263,7 +265,7 @@ def oscillator_strength(problem: Problem, ground: State, excited: State, excitat
     from pyscf.fci import direct_spin1
 
     dipole = problem.electrons.dipole
-    if dipole is None:
+    if dipole is None or ground is None or excited is None:
         return None
     density = direct_spin1.trans_rdm1(
         np.ascontiguousarray(ground), np.ascontiguousarray(excited), problem.n_orbitals, problem.n_electrons
@@ -307,6 +309,7 @@ def list_states(
     exact: bool,
     details: dict[str, Any],
     notes: Sequence[str] = (),
+    uncoupled: Sequence[State | None] | None = None,
 ) -> Spectrum:
     """Set exact energies beside the states that a method has found, the k-th of a kind beside the k-th.
 
@@ -319,6 +322,8 @@ def list_states(
         exact: Compute exact states where the exact ground energy is known.
         details: Of the method.
         notes: Of the method.
+        uncoupled: Ground and excited states to compute transition dipoles from, default those found; None for a state
+            whose transition is not known.
 
     """
     exact_ground = problem.energies["exact"]
@@ -331,8 +336,9 @@ def list_states(
         by_kind.setdefault((level.irrep, level.multiplicity), []).append(level.energy)
     if same_sector and by_kind:
         by_kind[ground.kind] = by_kind[ground.kind][1:]
+    absorbing, *bright = uncoupled or [ground.vector, *(each.vector for each in found)]
     states = []
-    for each in found:
+    for each, vector in zip(found, bright, strict=True):
         energies = by_kind.get(each.kind, [])
         exact_energy = energies.pop(0) if energies else None
         above = each.energy - ground.energy
@@ -348,9 +354,7 @@ def list_states(
                 excitation_energy=above,
                 exact_energy=exact_energy,
                 exact_excitation_energy=exact_above,
-                oscillator_strength=oscillator_strength(problem, ground.vector, each.vector, above)
-                if same_sector
-                else 0.0,
+                oscillator_strength=oscillator_strength(problem, absorbing, vector, above) if same_sector else 0.0,
                 vector=each.vector,
                 details=each.details,
             )
