@@ -1,5 +1,6 @@
 """Excited states by expansion and by deflation against PySCF: full and truncated CI, fields, creation operators."""
 
+import re
 from collections import Counter
 from dataclasses import replace
 
@@ -21,7 +22,7 @@ from vqe_prune.problem import molecular_problem
 from vqe_prune.prune.limits import Limits
 from vqe_prune.prune.pruning import prune_ansatz
 from vqe_prune.report import read_record, summary, write_record
-from vqe_prune.spectrum import exact_levels
+from vqe_prune.spectrum import FoundState, by_energy, exact_levels
 from vqe_prune.subspace import excited_state, expand_states, operators
 
 H2 = Molecule(name="H2", atoms=(("H", (0, 0, 0)), ("H", (0, 0, 0.9))), basis="6-31g")
@@ -33,6 +34,13 @@ def hydrogen():
     problem = molecular_problem(H2)
     ansatz = uccsd(problem.n_orbitals, *problem.n_electrons)
     return problem, ansatz, minimize(energy_of(problem)(ansatz), np.zeros(ansatz.n_parameters)).angles
+
+
+@pytest.fixture(scope="module")
+def pruned_lih():
+    atoms = (("Li", (0, 0, 0)), ("H", (0, 0, 1.595)))
+    problem = molecular_problem(Molecule(name="LiH", atoms=atoms, frozen_core=True))
+    return problem, prune_ansatz(problem, uccsd(problem.n_orbitals, *problem.n_electrons)).final
 
 
 def test_an_operator_is_a_product_of_pyscfs_creation_and_annihilation_operators() -> None:
@@ -183,11 +191,63 @@ def test_deflation_finds_exact_states_and_prunes_them(hydrogen) -> None:
         deflate_states(problem, ansatz, angles, penalty=-1.0)
 
 
-def test_deflation_has_the_oscillator_strengths_of_full_ci() -> None:
+def test_a_collapsed_state_is_named_as_listed(pruned_lih) -> None:
+    """Found second, the first singlet of LiH falls onto the ground state and is listed first."""
+    problem, final = pruned_lih
+    found = deflate_states(problem, final.ansatz, final.optimum.angles, states=2, penalty=0.01).spectrum
+    place = int(np.argmax([state.details["largest_overlap"] for state in found.states]))
+    collapsed = found.states[place]
+    notes = "\n".join(found.notes)
+    assert collapsed.details["largest_overlap"] > 0.9 and collapsed.oscillator_strength is None
+    assert found.states[place].energy == min(state.energy for state in found.states)
+    assert re.findall(r"(state \d+) has a squared overlap of \S+ with the ground state", notes) == [
+        f"state {place + 1}"
+    ]
+    assert f"state {place + 1} has no oscillator strength" in notes
+    assert "excited.penalty=0.01 is not above the highest excitation energy" in notes
+
+
+def test_equal_energies_stand_in_the_order_of_irreps(molecular) -> None:
+    """LiH's third excited state is one of a pi pair: the same partner with each method, the other one in a note."""
+    problem = molecular("LiH")
+    ansatz = uccsd(problem.n_orbitals, *problem.n_electrons)
+    for method in ("expansion", "self_consistent"):
+        found = expand_states(problem, ansatz, np.zeros(ansatz.n_parameters), states=3, method=method)
+        assert found.states[2].irrep == "B1"
+        assert [note.split(", which")[0] for note in found.notes] == [
+            "state 3 has a partner of the same energy, of irrep B2 and multiplicity 3"
+        ]
+    kinds = [(0.0, 2, 0.0), (0.5e-6, 1, 2.0), (-0.3e-6, 1, 0.0), (-1.0, 3, 0.0)]
+    states = [FoundState(energy=e, irrep=i, vector=np.zeros((1, 1)), spin_squared=s) for e, i, s in kinds]
+    assert by_energy(states) == [3, 2, 1, 0]
+
+
+def test_fewer_states_than_asked_for_are_said(hydrogen, molecular) -> None:
+    problem, ansatz, angles = hydrogen
+    found = expand_states(problem, ansatz, angles, states=50)
+    assert len(found.states) == 15 and "excited.states=50 were asked for and 15 found: there are no" in found.notes[0]
+    small = molecular("H2")
+    one = uccsd(small.n_orbitals, *small.n_electrons)
+    deflated = deflate_states(small, one, np.zeros(one.n_parameters), states=5).spectrum
+    assert len(deflated.states) == 3 and "5 were asked for and 3 found" in deflated.notes[0]
+    lithium = molecular("LiH")
+    bare = uccsd(lithium.n_orbitals, *lithium.n_electrons)
+    found = expand_states(lithium, bare, np.zeros(bare.n_parameters), states=100, exact=False)
+    assert len(found.states) == 92 and "single and double excitations, 93 of 225 dimensions" in found.notes[0]
+
+
+@pytest.mark.parametrize("spin", [1, 6])
+def test_an_impossible_spin_is_refused_before_anything_is_pruned(spin, tmp_path, capsys) -> None:
+    folder = tmp_path / "o"
+    assert main(["molecule=H2", "excited=3", f"excited.spin={spin}", f"output_dir={folder}"]) == 2
+    out, err = capsys.readouterr()
+    assert f"excited.spin={spin}" in err and "try excited.spin=0" in err
+    assert "parameters" not in out and not folder.exists()
+
+
+def test_deflation_has_the_oscillator_strengths_of_full_ci(pruned_lih) -> None:
     """H couples the pruned states: transition dipoles straight from them give half of LiH's first strength."""
-    atoms = (("Li", (0, 0, 0)), ("H", (0, 0, 1.595)))
-    problem = molecular_problem(Molecule(name="LiH", atoms=atoms, frozen_core=True))
-    final = prune_ansatz(problem, uccsd(problem.n_orbitals, *problem.n_electrons)).final
+    problem, final = pruned_lih
     dipole, electrons = problem.electrons.dipole, problem.electrons
     shifted = replace(dipole, position=dipole.position + 3.0 * np.eye(problem.n_orbitals))
     elsewhere = replace(problem, electrons=replace(electrons, dipole=shifted))

@@ -31,8 +31,8 @@ from vqe_prune.prune.curvature import rank_by_curvature
 from vqe_prune.prune.elimination import eliminate, restrict
 from vqe_prune.prune.journal import Journal
 from vqe_prune.prune.limits import Limits, choose
-from vqe_prune.spectrum import ElectronicState, FoundState, Spectrum, State, list_states
-from vqe_prune.subspace import THRESHOLD, expand_states, with_irreps_of
+from vqe_prune.spectrum import ElectronicState, FoundState, Spectrum, State, by_energy, list_states
+from vqe_prune.subspace import THRESHOLD, expand_states, fewer_notes, with_irreps_of
 
 Vector = NDArray[np.float64]
 
@@ -211,7 +211,7 @@ def deflate_states(
         raise InputError(f"excited.penalty={penalty} must be above 0")
     expected = expand_states(problem, ansatz, angles, states=states, exact=exact)
     energies = [state.excitation_energy for state in expected.states]
-    penalty = max(SMALLEST_PENALTY, 2.0 * max(energies)) if penalty is None else penalty
+    penalty = max(SMALLEST_PENALTY, 2.0 * max(energies, default=0.0)) if penalty is None else penalty
     hamiltonian = sector_hamiltonian(problem)
     ground_vector = energy_of(problem)(ansatz).engine.state(np.asarray(angles, dtype=np.float64)).real
     problem = replace(problem, electrons=with_irreps_of(problem.electrons, hamiltonian.sector, ground_vector))
@@ -227,13 +227,18 @@ def deflate_states(
         max_steps=max_steps,
         journal=journal or Journal(),
     )
-    found, circuits, notes = [ground], [], []
+    found, circuits = [ground], []
     for number, target in enumerate(expected.states, start=1):
-        circuit, state, said = search.next_state(f"state {number}", target, found)
+        circuit, state = search.next_state(f"search {number}", target, found)
         found.append(state)
         circuits.append(circuit)
-        notes += said
-    order = sorted(range(len(circuits)), key=lambda position: round(found[1 + position].energy, 9))
+    order = by_energy(found[1:])
+    highest = max([*energies, *(each.energy - ground.energy for each in found)])
+    notes = [
+        *fewer_notes(states, len(circuits), expected.details),
+        *_penalty_notes(penalty, highest),
+        *search.notes(found, circuits, expected.states, order),
+    ]
     spectrum = list_states(
         problem,
         "deflation",
@@ -263,7 +268,7 @@ class _Search:
 
     def next_state(
         self, name: str, target: ElectronicState, found: Sequence[FoundState]
-    ) -> tuple[DeflatedState, FoundState, list[str]]:
+    ) -> tuple[DeflatedState, FoundState]:
         """Optimise and prune the state that is expected next, above those of its irrep that are known."""
         sector, electrons = self.hamiltonian.sector, self.problem.electrons
         row, column = np.unravel_index(int(np.argmax(np.abs(target.vector))), sector.shape)
@@ -320,24 +325,47 @@ class _Search:
             f"{name}: {full.n_parameters} parameters {full_energy:.8f} hartree, pruned to {pruned.n_parameters} "
             f"{state.energy:.8f}"
         )
-        missed = self.limits.parameters is None and len(chosen.kept) == full.n_parameters
-        return circuit, replace(state, details=details), self._notes(name, target, state, overlap, missed)
+        return circuit, replace(state, details=details)
 
-    def _notes(self, name: str, target: ElectronicState, state: FoundState, overlap: float, missed: bool) -> list[str]:
+    def notes(
+        self,
+        found: Sequence[FoundState],
+        circuits: Sequence[DeflatedState],
+        targets: Sequence[ElectronicState],
+        order: Sequence[int],
+    ) -> list[str]:
+        """Say what is wrong with states, by their numbers in the list; `found` begins with the ground state."""
+        numbers = {position: number for number, position in enumerate(order, start=1)}
+        names = ["the ground state", *(f"state {numbers[position]}" for position in range(len(circuits)))]
         notes = []
-        if missed:
-            notes.append(f"{name}: nothing can be pruned within {1e3 * self.limits.tolerance:.2f} mHa")
-        if overlap > OVERLAPPING:
-            notes.append(
-                f"{name} has a squared overlap of {overlap:.1e} with a lower one: raise excited.penalty, "
-                f"or its ansatz does not reach further"
-            )
-        if state.kind[1] != target.multiplicity:
-            notes.append(
-                f"{name} came out with <S^2> = {state.spin_squared:.3f}, but a state of multiplicity "
-                f"{target.multiplicity} was expected next"
-            )
+        for position in order:
+            name, state, circuit = names[1 + position], found[1 + position], circuits[position]
+            if self.limits.parameters is None and circuit.ansatz.n_parameters == circuit.full.n_parameters:
+                notes.append(f"{name}: nothing can be pruned within {1e3 * self.limits.tolerance:.2f} mHa")
+            before = [float(np.vdot(each.vector, state.vector)) ** 2 for each in found[: 1 + position]]
+            other = int(np.argmax(before))
+            if before[other] > OVERLAPPING:
+                notes.append(
+                    f"{name} has a squared overlap of {before[other]:.1e} with {names[other]}: raise excited.penalty, "
+                    f"or its ansatz does not reach further"
+                )
+            multiplicity = targets[position].multiplicity
+            if state.kind[1] != multiplicity:
+                notes.append(
+                    f"{name} came out with <S^2> = {state.spin_squared:.3f}, but a state of multiplicity "
+                    f"{multiplicity} was expected next"
+                )
         return notes
+
+
+def _penalty_notes(penalty: float, highest: float) -> list[str]:
+    """Say where the penalty does not keep states from those below them; `highest` is an excitation energy."""
+    if penalty > highest:
+        return []
+    return [
+        f"excited.penalty={penalty:g} is not above the highest excitation energy, {highest:.6f} hartree: states may "
+        f"fall onto lower ones; leave it out, or raise it to {2.0 * highest:.2g}"
+    ]
 
 
 def uncoupled_states(hamiltonian: SectorHamiltonian, found: Sequence[FoundState]) -> list[State | None]:

@@ -12,11 +12,12 @@ from vqe_prune.problem import Problem
 from vqe_prune.prune.journal import Journal
 from vqe_prune.prune.limits import Limits
 from vqe_prune.prune.pruning import Pruning
+from vqe_prune.qubit_problem import QubitProblem
 from vqe_prune.report.geometry_table import format_gradient, format_steps
 from vqe_prune.run_folder import write_atomically
 from vqe_prune.settings import Settings
 from vqe_prune.spectrum import Spectrum
-from vqe_prune.subspace import expand_states
+from vqe_prune.subspace import expand_states, target_numbers
 
 
 def excited_states(settings: Settings, pruning: Pruning, journal: Journal) -> Spectrum | None:
@@ -100,3 +101,9 @@ def check_nuclei(settings: Settings) -> None:
     """Raise InputError, before anything long, where a geometry is to be optimised and geomeTRIC is not there."""
     if settings.nuclei == "optimise":
         check_installed()
+
+
+def check_spin(settings: Settings, problem: Problem | QubitProblem) -> None:
+    """Raise InputError, before anything long, where excited states cannot have the spin that settings ask for."""
+    if settings.excited.states and isinstance(problem, Problem):
+        target_numbers(problem, settings.excited.spin)

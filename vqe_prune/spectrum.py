@@ -299,6 +299,17 @@ class FoundState:
         return self.irrep, multiplicity_of(self.spin_squared)
 
 
+def by_energy(found: Sequence[FoundState]) -> list[int]:
+    """Return the order of states by energy, of those within 1e-6 hartree of each other by irrep and spin."""
+    left, order = sorted(range(len(found)), key=lambda place: found[place].energy), []
+    while left:
+        highest = found[left[0]].energy + LARGEST_SHIFT
+        level = [place for place in left if found[place].energy <= highest]
+        order += sorted(level, key=lambda place: found[place].kind)
+        left = left[len(level) :]
+    return order
+
+
 def list_states(
     problem: Problem,
     method: str,
@@ -366,12 +377,25 @@ def list_states(
         spin=numbers[0] - numbers[1],
         states=tuple(states),
         details=details,
-        notes=(*notes, *_missed(problem, levels, ground if same_sector else None, found)),
+        notes=(
+            *notes,
+            *_missed(problem, levels, ground if same_sector else None, found, states),
+            *(
+                f"state {number} has no oscillator strength f: it has collapsed into another one of the list or into "
+                f"the ground state"
+                for number, vector in enumerate(bright, start=1)
+                if vector is None
+            ),
+        ),
     )
 
 
 def _missed(
-    problem: Problem, levels: Sequence[ExactLevel], ground: FoundState | None, found: Sequence[FoundState]
+    problem: Problem,
+    levels: Sequence[ExactLevel],
+    ground: FoundState | None,
+    found: Sequence[FoundState],
+    states: Sequence[ElectronicState],
 ) -> list[str]:
     """Say which exact states lie below the highest one found and are not among those found."""
     if not found or not levels:
@@ -382,10 +406,30 @@ def _missed(
     for level in levels:
         kind = level.irrep, level.multiplicity
         seen[kind] += 1
-        if seen[kind] > have[kind] and level.energy < highest - LARGEST_SHIFT:
-            name = irrep_name(problem.electrons, level.irrep)
+        if seen[kind] <= have[kind] or level.energy >= highest - LARGEST_SHIFT:
+            continue
+        name = irrep_name(problem.electrons, level.irrep)
+        partner = _partner(level, name, states)
+        if partner:
+            missed.append(
+                f"state {partner} has a partner of the same energy, of irrep {name} and multiplicity "
+                f"{level.multiplicity}, which is not listed: to see it ask for more excited.states"
+            )
+        else:
             missed.append(
                 f"an exact state of irrep {name} and multiplicity {level.multiplicity} lies at {level.energy:.6f} "
                 f"hartree, below the highest one listed, and is not among them: ask for more excited.states"
             )
     return missed
+
+
+def _partner(level: ExactLevel, name: str, states: Sequence[ElectronicState]) -> int:
+    """Return the number of the listed state of another irrep whose exact energy is that of the level, else 0."""
+    for number, state in enumerate(states, start=1):
+        if (
+            state.exact_energy is not None
+            and (state.irrep != name and state.multiplicity == level.multiplicity)
+            and abs(state.exact_energy - level.energy) < LARGEST_SHIFT
+        ):
+            return number
+    return 0

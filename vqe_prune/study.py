@@ -16,7 +16,7 @@ from vqe_prune import config, report
 from vqe_prune.ansatz.rotation import Ansatz
 from vqe_prune.engine.kernels import compiled_before
 from vqe_prune.errors import InputError
-from vqe_prune.excited import add_nuclei, check_nuclei, excited_states
+from vqe_prune.excited import add_nuclei, check_nuclei, check_spin, excited_states
 from vqe_prune.google_credentials import GOOGLE
 from vqe_prune.inputs import set_up
 from vqe_prune.journal import TraceJournal
@@ -95,6 +95,7 @@ def run(
     threads = use_threads(settings)
     processor = open_device(settings.device, settings.seed) if settings.device.name else None  # or fails at once
     problem, ansatz = set_up(settings, lambda text: write(text + "\n"), known)
+    check_spin(settings, problem)
     times = {"problem": time.perf_counter() - began}
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder, write):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from vqe_prune.spectrum import (
     Numbers,
     Spectrum,
     State,
+    by_energy,
     determinant_irreps,
     list_states,
     with_definite_spins,
@@ -120,8 +122,14 @@ def expand_states(
         )
         if not (block is ground_block and k == place)
     ]
-    found.sort(key=lambda each: (round(each.energy, 9), each.irrep))
+    found = [found[place] for place in by_energy(found)][:states]
     sector = Sector(n_orbitals=problem.n_orbitals, n_alpha=numbers[0], n_beta=numbers[1])
+    details = {
+        "threshold": threshold,
+        "n_operators": sum(1 for _ in operators(problem, numbers)),
+        "subspace_dimension": sum(block.kept for block in blocks),
+        "sector_dimension": sector.dimension,
+    }
     return list_states(
         replace(problem, electrons=electrons),
         method,
@@ -132,15 +140,22 @@ def expand_states(
             vector=ground,
             spin_squared=ground_block.spins_squared[place],
         ),
-        found[:states],
+        found,
         exact=exact,
-        details={
-            "threshold": threshold,
-            "n_operators": sum(1 for _ in operators(problem, numbers)),
-            "subspace_dimension": sum(block.kept for block in blocks),
-            "sector_dimension": sector.dimension,
-        },
+        details=details,
+        notes=fewer_notes(states, len(found), details),
     )
+
+
+def fewer_notes(asked: int, found: int, details: Mapping[str, Any]) -> list[str]:
+    """Say where there are fewer states than were asked for; `details` are those of an expansion."""
+    if found >= asked:
+        return []
+    determinants, kept = details["sector_dimension"], details["subspace_dimension"]
+    why = f"there are no more, electrons and orbitals make {determinants} states in all"
+    if kept < determinants:
+        why = f"the space of single and double excitations, {kept} of {determinants} dimensions, has no more"
+    return [f"excited.states={asked} were asked for and {found} found: {why}"]
 
 
 def target_numbers(problem: Problem, spin: int | None) -> Numbers:
