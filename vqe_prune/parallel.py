@@ -138,7 +138,11 @@ class Workers:
         while (suspects and not running) or (waiting and not suspects and len(running) < self.count):
             k = suspects.popleft() if suspects else waiting.popleft()
             try:
-                with one_thread(), main_hidden():  # processes start here, with the environment of now
+                with (
+                    without_interrupts(),
+                    one_thread(),
+                    main_hidden(),
+                ):  # processes start here, with the environment of now
                     running[self._started().submit(_guarded, function, tasks[k])] = k
             except BrokenProcessPool:  # a process ended while it had nothing to do
                 self._stop(kill=True)
@@ -189,6 +193,25 @@ def _guarded(function: Callable[..., Any], task: tuple[Any, ...]) -> Any:
     except Exception as error:
         text = (str(error).strip() or "no message").splitlines()[0]
         return Failure(f"{type(error).__name__}: {text}", traceback.format_exc())
+
+
+@contextmanager
+def without_interrupts() -> Iterator[None]:
+    """Hold Ctrl-C back from this thread, and for good from processes started here: they leave it to their parent.
+
+    A process that is only importing its modules would answer with a traceback. Ctrl-C held back comes at the end.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # its start lets Ctrl-C through again
+    kept = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, kept)
 
 
 @contextmanager
