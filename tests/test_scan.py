@@ -72,6 +72,7 @@ def test_points_are_where_they_should_be() -> None:
         (("study=scan", "scan.bond_length=[1,2,-0.1]"), "leads away from 2; write [1,2,0.1]"),
         (("study=scan", "scan.bond_length=[1,1,0.1]"), "has one point"),
         (("study=scan", "scan.bond_length=[1,2,0]"), "the step is 0"),
+        (("study=scan", "scan.bond_length=1.0:3.5:0.1"), "is not start, stop and step in brackets: [1.0,3.5,0.1]"),
         (("study=scan", "scan.bond_length=[1,2]"), "must be three numbers"),
         (("study=scan", "scan.bond_length=[1,2,0.3]"), "try [1,1.9,0.3]"),
         (("study=scan", "scan.bond_length=[1,2,0.0001]"), "more than 200"),
@@ -287,7 +288,7 @@ def test_a_changed_reference_cuts_the_curve_and_is_said() -> None:
         points.append(neighbours.CurvePoint(problem=problem, frame=neighbours.carried_orbitals(field)))
     pieces, notes = neighbours.segments([*points, Failure("lost")], ["170 degrees", "180 degrees", "190 degrees"])
     assert [piece.positions for piece in pieces] == [(0,), (1,)]
-    assert "between 170 degrees and 180 degrees the problem changes" in notes[0] and "point group" in notes[0]
+    assert "between 170 degrees and 180 degrees the problem changes" in notes[0] and "its point group is " in notes[0]
 
 
 def test_warm_starts_end_where_cold_ones_do_in_fewer_steps() -> None:

@@ -106,12 +106,12 @@ def follow_orbitals(
 def difference(first: Problem, problem: Problem) -> str:
     """Return in words why two problems cannot share an ansatz, empty where they can."""
     for what, expected, given in (
-        ("orbitals", first.n_orbitals, problem.n_orbitals),
-        ("alpha and beta electrons", first.n_electrons, problem.n_electrons),
-        ("point group", first.electrons.group, problem.electrons.group),
+        ("orbitals are", first.n_orbitals, problem.n_orbitals),
+        ("alpha and beta electrons are", first.n_electrons, problem.n_electrons),
+        ("point group is", first.electrons.group, problem.electrons.group),
     ):
         if expected != given:
-            return f"its {what} are {given}, not {expected}"
+            return f"its {what} {given}, not {expected}"
     for occupied, (here, there) in zip(
         ("doubly occupied", "singly occupied", "empty"),
         zip(_shells(problem.electrons), _shells(first.electrons), strict=True),

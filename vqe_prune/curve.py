@@ -23,6 +23,7 @@ from vqe_prune.prune.limits import Limits
 from vqe_prune.prune.pruning import Pruning
 from vqe_prune.prune.steps import Stage
 from vqe_prune.run_folder import Trace
+from vqe_prune.wording import counted
 
 Vector = NDArray[np.float64]
 
@@ -112,7 +113,8 @@ def prune_segment(
         if journal:
             journal.followed(*known)
     optima, steps = known
-    say(f"full: {ansatz.n_parameters} parameters at {len(problems)} points, {steps} steps from neighbour to neighbour")
+    sizes = f"{counted(ansatz.n_parameters, 'parameter')} at {counted(len(problems), 'point')}"
+    say(f"full: {sizes}, {counted(steps, 'step')}{' from neighbour to neighbour' if len(problems) > 1 else ''}")
     pruning = prune_family(
         problems,
         ansatz,

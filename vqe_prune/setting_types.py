@@ -21,6 +21,9 @@ KINDS: dict[Any, str] = {
 }
 """Settings of any kind are checked where they are used."""
 
+SPAN = "start, stop and step in brackets: [1.0,3.5,0.1]"
+"""What a coordinate of a scan takes."""
+
 NONE = "none"
 """Stands for no mitigation at all."""
 
@@ -65,4 +68,6 @@ def listed(key: str, value: Any) -> Any:
 
 def wrong_kind(key: str, value: Any) -> str:
     """Return in words that a value is not what a setting takes, as ``device.shots=1.5 is not a whole number``."""
-    return f"{key}={shortened(as_typed(value))} is not {KINDS.get(kinds().get(key), 'what this setting takes')}"
+    kind = SPAN if key.startswith("scan.") and kinds().get(key) == list[float] else None
+    kind = kind or KINDS.get(kinds().get(key), "what this setting takes")
+    return f"{key}={shortened(as_typed(value))} is not {kind}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,13 @@ from vqe_prune.run_folder import write_atomically
 from vqe_prune.units import error_unit
 
 Content = Mapping[str, Any]
+
+WIDE = """
+.wide .scroll { width: max-content; min-width: 100%; max-width: 96vw; position: relative; left: 50%;
+  transform: translateX(-50%); }
+.wide table { margin: 0 auto; } .wide th, .wide td { padding: .3rem .5rem; }
+"""
+"""The table of all points has a column for every curve and takes more than the text's width where the window has it."""
 
 
 def write_scan_page(folder: Path, content: Content, command: str) -> None:
@@ -56,9 +63,9 @@ def write_scan_page(folder: Path, content: Content, command: str) -> None:
     )
     sections.append("<h2>How smooth</h2>" + _table(curve_header(content), curve_rows(content)) + text)
     header = point_header(content)
-    sections.append(f"<h2>Errors of every point / {escape(unit)}</h2>" + _table(header, point_rows(content)))
+    sections.append(f"<h2>Errors of every point / {escape(unit)}</h2>" + _wide(header, point_rows(content)))
     title = f"<h2>Energies of every point / {escape(content['unit'])}</h2>"
-    sections.append(title + _table(header, point_rows(content, errors=False)) + _links(content))
+    sections.append(title + _wide(header, point_rows(content, errors=False)) + _links(content))
     parts = ", ".join(f"{name} {number}" for name, number in content["versions"].items())
     sections.append(
         f"<h2>Origin</h2><p><code>{escape(command)}</code></p><p>{escape(parts)}; {content['seconds']:.1f} s.</p>"
@@ -67,7 +74,7 @@ def write_scan_page(folder: Path, content: Content, command: str) -> None:
     page = (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{name}</title>'
-        f"<style>{STYLE}</style></head><body>\n" + "\n".join(sections) + "\n</body></html>\n"
+        f"<style>{STYLE}{WIDE}</style></head><body>\n" + "\n".join(sections) + "\n</body></html>\n"
     )
     write_atomically(folder / "report.html", page)
 
@@ -86,6 +93,10 @@ def _headline(content: Content) -> str:
         f"<h1>{escape(content['name'])}, {escape(span)}: {sizes} parameters, error at most {worst} "
         f"{escape(error_unit(content['unit'])[1])}</h1>"
     )
+
+
+def _wide(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return f"<div class=wide>{_table(header, rows)}</div>"
 
 
 def _links(content: Content) -> str:

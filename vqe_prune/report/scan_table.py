@@ -7,6 +7,7 @@ from typing import Any
 
 from vqe_prune.report.table import format_error
 from vqe_prune.units import error_unit
+from vqe_prune.wording import counted
 
 SCAN_SCHEMA = 2
 """Version of scan.json: digest, settings, name, coordinate (name, unit), unit of energies, structure; points, each with
@@ -176,10 +177,9 @@ def scan_lines(content: Content) -> list[str]:
     lines = []
     for piece in content["segments"]:
         first, last = (content["points"][piece["positions"][k]]["value"] for k in (0, -1))
-        lines.append(
-            f"{first:.10g} to {last:.10g}: one structure, {piece['n_parameters']} parameters on "
-            f"{len(piece['rotations'])} rotations: {', '.join(piece['rotations'])}"
-        )
+        span = f"{first:.10g}" if first == last else f"{first:.10g} to {last:.10g}"
+        sizes = f"{counted(piece['n_parameters'], 'parameter')} on {counted(len(piece['rotations']), 'rotation')}"
+        lines.append(": ".join([f"{span}: one structure, {sizes}", *filter(None, [", ".join(piece["rotations"])])]))
     lines += [f"failed at {p['value']:.10g}: {p['failed']}" for p in content["points"] if p["failed"]]
     return [*lines, *(f"Note: {note}" for note in content["notes"])]
 
