@@ -26,7 +26,8 @@ Content = Mapping[str, Any]
 WIDE = """
 .wide .scroll { width: max-content; min-width: 100%; max-width: 96vw; position: relative; left: 50%;
   transform: translateX(-50%); }
-.wide table { margin: 0 auto; } .wide th, .wide td { padding: .3rem .5rem; }
+.wide table { margin: 0 auto; }
+@media (min-width: 40rem) { .wide table { font-size: .9rem; } .wide th, .wide td { padding: .3rem .5rem; } }
 """
 """The table of all points has a column for every curve and takes more than the text's width where the window has it."""
 
@@ -62,10 +63,12 @@ def write_scan_page(folder: Path, content: Content, command: str) -> None:
         "from one second difference of the error to the next.</p>"
     )
     sections.append("<h2>How smooth</h2>" + _table(curve_header(content), curve_rows(content)) + text)
-    header = point_header(content)
-    sections.append(f"<h2>Errors of every point / {escape(unit)}</h2>" + _wide(header, point_rows(content)))
+    sections.append(
+        f"<h2>Errors of every point / {escape(unit)}</h2>" + _wide(point_header(content), point_rows(content))
+    )
     title = f"<h2>Energies of every point / {escape(content['unit'])}</h2>"
-    sections.append(title + _wide(header, point_rows(content, errors=False)) + _links(content))
+    energies = _wide(point_header(content, errors=False), point_rows(content, errors=False))
+    sections.append(title + energies + _links(content))
     parts = ", ".join(f"{name} {number}" for name, number in content["versions"].items())
     sections.append(
         f"<h2>Origin</h2><p><code>{escape(command)}</code></p><p>{escape(parts)}; {content['seconds']:.1f} s.</p>"

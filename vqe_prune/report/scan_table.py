@@ -120,16 +120,16 @@ def largest_jump(errors: Sequence[float | None]) -> float | None:
     return max(jumps, default=None)
 
 
-def point_header(content: Content) -> list[str]:
+def point_header(content: Content, *, errors: bool = True) -> list[str]:
     """Return what the texts of `point_rows` are."""
     coordinate, unit = content["coordinate"], content["unit"]
     name = coordinate["name"] + (f" / {coordinate['unit']}" if coordinate["unit"] else "")
     labels = [curve_label(content, key) for key in scan_curves(content)]
-    return [name, f"exact / {unit}", *labels, "parameters", "2-qubit gates"]
+    return [name, f"exact / {unit}", *labels, *(["parameters", "2-qubit gates"] if errors else [])]
 
 
 def point_rows(content: Content, *, errors: bool = True) -> list[list[str]]:
-    """Return texts of every point: its value, exact energy, the error (or the energy) of every curve, and its size."""
+    """Return texts of every point: its value, exact energy, the errors of all curves and its size; or energies."""
     rows = []
     for point in content["points"]:
         value, exact = f"{point['value']:.10g}", energy_at(point, "exact")
@@ -142,7 +142,7 @@ def point_rows(content: Content, *, errors: bool = True) -> list[list[str]]:
             energy = "" if number is None else f"{number:.8f}"
             cells.append(format_error(number, content["unit"]) if errors else energy)
         sizes = [str(point["stages"][-1][name]) for name in ("n_parameters", "n_two_qubit_gates")]
-        rows.append([value, "" if exact is None else f"{exact:.8f}", *cells, *sizes])
+        rows.append([value, "" if exact is None else f"{exact:.8f}", *cells, *(sizes if errors else [])])
     return rows
 
 
