@@ -20,6 +20,7 @@ from vqe_prune.report.scan_table import (
 from vqe_prune.report.table import format_error
 from vqe_prune.run_folder import write_atomically
 from vqe_prune.units import error_unit
+from vqe_prune.wording import counted
 
 Content = Mapping[str, Any]
 
@@ -90,10 +91,10 @@ def _headline(content: Content) -> str:
     if row is None or row["largest_error"] is None:
         return f"<h1>{escape(content['name'])}, {escape(span)}</h1>"
     low, high = row["n_parameters"]
-    sizes = str(high) if low == high else f"{low}-{high}"
+    sizes = counted(high, "parameter") if low == high else f"{low}-{high} parameters"
     worst = f"<span>{escape(format_error(row['largest_error'], content['unit']))}</span>"
     return (
-        f"<h1>{escape(content['name'])}, {escape(span)}: {sizes} parameters, error at most {worst} "
+        f"<h1>{escape(content['name'])}, {escape(span)}: {sizes}, error at most {worst} "
         f"{escape(error_unit(content['unit'])[1])}</h1>"
     )
 
