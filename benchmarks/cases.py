@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from vqe_prune.config import parse_settings
@@ -37,6 +37,19 @@ def show(rows: list[dict[str, Any]], *, as_json: bool) -> None:
     widths = [max(len(key), *(len(line[k]) for line in cells)) for k, key in enumerate(keys)]
     for line in [keys, *cells]:
         print("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)))
+
+
+def run_cases(
+    names: Iterable[Any], run_case: Callable[[Any], tuple[list[dict[str, Any]], list[str]]]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the rows of all cases and what falls short of the claims."""
+    rows: list[dict[str, Any]] = []
+    failures: list[str] = []
+    for name in names:
+        found, missed = run_case(name)
+        rows += found
+        failures += missed
+    return rows, failures
 
 
 def verdict(failures: Sequence[str]) -> int:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command line does, before NumPy is imported
 
 import numpy as np
-from cases import parse_arguments, show, verdict
+from cases import parse_arguments, run_cases, show, verdict
 
 from vqe_prune.alignment import align_problems
 from vqe_prune.ansatz.rotation import Ansatz
@@ -151,12 +151,7 @@ def run_case(name: str) -> tuple[list[dict[str, Any]], list[str]]:
 def main() -> int:
     """Print the table; the status says whether every claim holds."""
     arguments = parse_arguments(__doc__)
-    rows: list[dict[str, Any]] = []
-    failures: list[str] = []
-    for name in CURVES:
-        found, missed = run_case(name)
-        rows += found
-        failures += missed
+    rows, failures = run_cases(CURVES, run_case)
     show(rows, as_json=arguments.json)
     return verdict(failures)
 

@@ -13,7 +13,7 @@ import time
 from typing import Any
 
 import numpy as np
-from cases import load_problem, parse_arguments, show, verdict
+from cases import load_problem, parse_arguments, run_cases, show, verdict
 from pyscf import mcscf
 from pyscf.grad import casci as cas_gradient
 
@@ -186,14 +186,8 @@ def gradient_row(name: str) -> dict[str, Any]:
 def main() -> int:
     """Print the tables; the status says whether every claim holds."""
     arguments = parse_arguments(__doc__)
-    rows: list[dict[str, Any]] = []
-    failures: list[str] = []
-    triplets: list[dict[str, Any]] = []
-    for name in TRIPLETS:
-        found, missed = run_case(name)
-        rows += found
-        failures += missed
-        triplets += triplet_rows(name)
+    rows, failures = run_cases(TRIPLETS, run_case)
+    triplets = [row for name in TRIPLETS for row in triplet_rows(name)]
     for row in triplets:
         if row["curvature_mha"] > 1.5:
             failures.append(f"{row['case']}: pruned to {row['curvature_mha']:.2f} mHa")

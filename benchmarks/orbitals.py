@@ -11,7 +11,7 @@ import sys
 import time
 from typing import Any
 
-from cases import load_problem, parse_arguments, show, verdict
+from cases import load_problem, parse_arguments, run_cases, show, verdict
 
 from vqe_prune.ansatz.ucc import uccsd
 from vqe_prune.circuit import count_resources, problem_gates
@@ -110,12 +110,7 @@ def run_case(name: str) -> tuple[list[dict[str, Any]], list[str]]:
 def main() -> int:
     """Print the table; the status says whether every claim holds."""
     arguments = parse_arguments(__doc__)
-    rows: list[dict[str, Any]] = []
-    failures: list[str] = []
-    for name in CASES:
-        found, missed = run_case(name)
-        rows += found
-        failures += missed
+    rows, failures = run_cases(CASES, run_case)
     if arguments.json:
         show(rows, as_json=True)
     else:

@@ -19,7 +19,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command line does, 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # PySCF's threads would wait for each other on a busy machine
 
 import numpy as np
-from cases import parse_arguments, show, verdict
+from cases import parse_arguments, run_cases, show, verdict
 
 from vqe_prune.ansatz.rotation import Ansatz
 from vqe_prune.ansatz.ucc import uccsd
@@ -210,12 +210,7 @@ def run_case(case: Case) -> tuple[list[dict[str, Any]], list[str]]:
 def main() -> int:
     """Print the table; the status says whether every claim holds."""
     arguments = parse_arguments(__doc__)
-    rows: list[dict[str, Any]] = []
-    failures: list[str] = []
-    for case in CASES:
-        found, missed = run_case(case)
-        rows += found
-        failures += missed
+    rows, failures = run_cases(CASES, run_case)
     show(rows, as_json=arguments.json)
     return verdict(failures)
 

@@ -322,17 +322,29 @@ def check_memory(
 
     """
     dimension = math.comb(n_orbitals, n_alpha) * math.comb(n_orbitals, n_beta)
-    needed = 8 * (STATE_COPIES * dimension + INTEGRAL_COPIES * n_orbitals**4) / 2**30
-    available = free_memory_gib() if memory_gib is None else memory_gib
+    what = (
+        f"the sector of {n_alpha} alpha and {n_beta} beta electrons in {n_orbitals} orbitals has {dimension:.3g} "
+        f"determinants and"
+    )
+    require_memory(STATE_COPIES * dimension + INTEGRAL_COPIES * n_orbitals**4, what, remedy, memory_gib)
+
+
+def require_memory(numbers: float, what: str, remedy: str, memory_gib: float | None = None) -> None:
+    """Raise InputError where so many real numbers would not fit into memory.
+
+    Args:
+        numbers: How many are held at once, 8 bytes each.
+        what: Would take them, for the message.
+        remedy: What to choose instead.
+        memory_gib: Memory to stay within, default what is free now.
+
+    """
+    needed, available = 8 * numbers / 2**30, _free_memory_gib() if memory_gib is None else memory_gib
     if needed > available:
-        raise InputError(
-            f"the sector of {n_alpha} alpha and {n_beta} beta electrons in {n_orbitals} orbitals has {dimension:.3g} "
-            f"determinants and would take {needed:.3g} GiB ({available:.3g} GiB are free); choose {remedy}"
-        )
+        raise InputError(f"{what} would take {needed:.3g} GiB ({available:.3g} GiB are free); choose {remedy}")
 
 
-def free_memory_gib() -> float:
-    """Return the memory that is free now, in GiB."""
+def _free_memory_gib() -> float:
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
         kib = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))

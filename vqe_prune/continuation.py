@@ -12,15 +12,12 @@ from vqe_prune.ansatz.rotation import Ansatz
 from vqe_prune.objective import EnergyObjective, QubitEnergyObjective, energy_of
 from vqe_prune.optimize import Optimum, minimize
 from vqe_prune.problem import Problem
-from vqe_prune.score.curvature import invert_hessian
+from vqe_prune.score.curvature import EXACT_HESSIANS, invert_hessian
 
 Vector = NDArray[np.float64]
 
 LOWER = 1e-9
 """A neighbour's angles must lead this much (hartree) lower to be another minimum: optima are accurate to 1e-10."""
-
-MOST_DENSE = 300
-"""With more parameters than this an inverse Hessian is neither made nor handed on."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -141,7 +138,7 @@ def follow(
     """
     family = Family(problems, gradient_tolerance=gradient_tolerance, max_steps=max_steps, threads=threads)
     optima, steps, inverse = [first], 0, first.inverse_hessian
-    if inverse is None and len(first.angles) <= MOST_DENSE and len(problems) > 1:
+    if inverse is None and len(first.angles) <= EXACT_HESSIANS and len(problems) > 1:
         inverse = invert_hessian(family.objective(0, ansatz).hessian(first.angles))
     for g in range(1, len(problems)):
         starts = [optima[-1].angles]

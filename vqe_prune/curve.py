@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -178,13 +179,7 @@ def _follow_both_ways(
     def whole(optimum: Optimum) -> Optimum:
         angles = np.zeros(ansatz.n_parameters)
         angles[kept] = optimum.angles
-        return Optimum(
-            angles=angles,
-            value=optimum.value,
-            gradient=optimum.gradient,
-            steps=optimum.steps,
-            reason=optimum.reason,
-        )
+        return replace(optimum, angles=angles, inverse_hessian=None)
 
     return [whole(each) for each in (*reversed(left[1:]), *right)], first.steps + right_steps + left_steps
 

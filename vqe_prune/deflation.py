@@ -32,7 +32,7 @@ from vqe_prune.prune.elimination import eliminate, restrict
 from vqe_prune.prune.journal import Journal
 from vqe_prune.prune.limits import Limits, choose
 from vqe_prune.spectrum import ElectronicState, FoundState, Spectrum, State, by_energy, list_states
-from vqe_prune.subspace import THRESHOLD, expand_states, fewer_notes, with_irreps_of
+from vqe_prune.subspace import THRESHOLD, expand_states, fewer_notes, orthonormal_basis, with_irreps_of
 
 Vector = NDArray[np.float64]
 
@@ -212,9 +212,8 @@ def deflate_states(
     expected = expand_states(problem, ansatz, angles, states=states, exact=exact)
     energies = [state.excitation_energy for state in expected.states]
     penalty = max(SMALLEST_PENALTY, 2.0 * max(energies, default=0.0)) if penalty is None else penalty
-    hamiltonian = sector_hamiltonian(problem)
     ground_vector = energy_of(problem)(ansatz).engine.state(np.asarray(angles, dtype=np.float64)).real
-    problem = replace(problem, electrons=with_irreps_of(problem.electrons, hamiltonian.sector, ground_vector))
+    problem = replace(problem, electrons=with_irreps_of(problem, ground_vector))
     hamiltonian = sector_hamiltonian(problem)
     ground = _found(problem, hamiltonian, ground_vector)
     search = _Search(
@@ -392,9 +391,7 @@ def uncoupled_states(hamiltonian: SectorHamiltonian, found: Sequence[FoundState]
     for kind in {each.kind for each in found}:
         places = [place for place, each in enumerate(found) if each.kind == kind]
         rows = np.array([found[place].vector.ravel() for place in places])
-        values, vectors = np.linalg.eigh(rows @ rows.T)
-        keep = values > THRESHOLD
-        basis = (vectors[:, keep] / np.sqrt(values[keep])).T @ rows
+        basis = orthonormal_basis(rows, THRESHOLD)
         images = np.array([hamiltonian.apply(row.reshape(hamiltonian.sector.shape)).ravel() for row in basis])
         eigenstates = np.linalg.eigh(basis @ images.T)[1].T @ basis
         weights = (rows @ eigenstates.T) ** 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,6 +19,8 @@ SAME_ENERGY = 1e-8
 """Determinants (hartree) closer than this count as equally low."""
 
 Indices = NDArray[np.int64]
+Filled = Sequence[int] | Indices
+"""Orbitals that electrons of one spin fill."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -93,13 +95,32 @@ class Electrons:
     @property
     def reference_energy(self) -> float:
         """Energy of the reference determinant in hartree."""
-        occupied = [np.arange(self.n_orbitals) < n for n in (self.n_alpha, self.n_beta)]
-        density = np.array(occupied, dtype=float)
-        coulomb = np.einsum("iijj->ij", self.two_body)
-        exchange = np.einsum("ijji->ij", self.two_body)
-        total = density.sum(axis=0)
-        energy = total @ np.diag(self.one_body) + 0.5 * total @ coulomb @ total
-        return float(self.constant + energy - 0.5 * sum(d @ exchange @ d for d in density))
+        filled = np.arange(self.n_alpha), np.arange(self.n_beta)
+        return self.constant + determinant_energies(self.one_body, self.two_body)(*filled)
+
+
+def determinant_energies(
+    one_body: NDArray[np.float64], two_body: NDArray[np.float64]
+) -> Callable[[Filled, Filled], float]:
+    """Return what gives the energy of a determinant without the constant, hartree, from its alpha and beta orbitals.
+
+    E = sum_p n_p h_pp + 1/2 sum_pq n_p n_q (pp|qq) - 1/2 sum_s sum_pq n_ps n_qs (pq|qp), n_p = n_pa + n_pb.
+
+    Args:
+        one_body: h_pq in hartree; shape (n, n).
+        two_body: (pq|rs) in hartree; shape (n, n, n, n).
+
+    """
+    levels = np.diag(one_body)
+    coulomb, exchange = np.einsum("iijj->ij", two_body), np.einsum("ijji->ij", two_body)
+
+    def energy(alpha: Filled, beta: Filled) -> float:
+        spins = np.zeros((2, len(levels)))
+        spins[0, list(alpha)], spins[1, list(beta)] = 1.0, 1.0
+        total = spins.sum(axis=0)
+        return float(total @ levels + 0.5 * total @ coulomb @ total - 0.5 * sum(d @ exchange @ d for d in spins))
+
+    return energy
 
 
 _EIGHTFOLD = ((1, 0, 2, 3), (0, 1, 3, 2), (2, 3, 0, 1))
@@ -172,11 +193,10 @@ def aufbau_order(one_body: NDArray[np.float64], two_body: NDArray[np.float64], n
         occupied[order[:n_beta]] += 1.0
         return np.round(levels + (coulomb - 0.5 * exchange) @ occupied, 6)
 
+    determinant = determinant_energies(one_body, two_body)
+
     def energy(order: Indices) -> float:
-        spins = np.zeros((2, n))
-        spins[0, order[:n_alpha]], spins[1, order[:n_beta]] = 1.0, 1.0
-        total = spins.sum(axis=0)
-        return float(total @ levels + 0.5 * total @ coulomb @ total - 0.5 * sum(d @ exchange @ d for d in spins))
+        return determinant(order[:n_alpha], order[:n_beta])
 
     best = np.arange(n)
     lowest = energy(best)

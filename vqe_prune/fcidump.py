@@ -37,10 +37,13 @@ SAME_INTEGRAL = 1e-8
 LETTERS_OF_HEADER = re.compile(r"\s*[&$]FCI\b", re.IGNORECASE)
 END_OF_HEADER = re.compile(r"[&$]END\b|/", re.IGNORECASE)
 
+LINEAR = {"Dooh": "D2h", "Coov": "C2v"}
+"""Linear molecules: the subgroup whose irreps orbitals are labelled with."""
+
 GROUPS = {1: "C1", 2: "Cs, C2 or Ci", 4: "C2v, C2h or D2", 8: "D2h"}
 """Point groups by their number of irreps: a file names irreps by number and leaves the group out."""
 
-ABELIAN = {"Dooh": "D2h", "Coov": "C2v", GROUPS[2]: "Cs", GROUPS[4]: "C2v"}
+NUMBERED_AS = {**LINEAR, GROUPS[2]: "Cs", GROUPS[4]: "C2v"}
 """Groups whose irreps are numbered as those of another one."""
 
 
@@ -309,7 +312,7 @@ def irreps_of_labels(
     candidates = []
     if given.min() >= 1 and given.max() <= 8:
         order = _order_of(int(given.max()))
-        numbering = ORBSYM_MAP[ABELIAN.get(GROUPS[order], GROUPS[order])]
+        numbering = ORBSYM_MAP[NUMBERED_AS.get(GROUPS[order], GROUPS[order])]
         candidates.append((np.array([numbering.index(label) for label in labels]), order))
     own = given % 10  # irreps of linear molecules, E2 and above, map onto those of the Abelian subgroup
     if own.max() <= 7:
@@ -360,7 +363,7 @@ def _molpro_labels(electrons: Electrons) -> list[int]:
     irreps = electrons.irreps.tolist()
     if max(irreps) > 7:
         return [1] * len(irreps)  # of a user's own group, for which the format has no numbers
-    name = ABELIAN.get(electrons.group, electrons.group)
+    name = NUMBERED_AS.get(electrons.group, electrons.group)
     if max(irreps) >= len(ORBSYM_MAP.get(name, ())):
-        name = ABELIAN.get(GROUPS[_order_of(max(irreps) + 1)], "D2h")
+        name = NUMBERED_AS.get(GROUPS[_order_of(max(irreps) + 1)], "D2h")
     return [int(ORBSYM_MAP[name][irrep]) for irrep in irreps]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqe_prune.ansatz.rotation import Ansatz
-from vqe_prune.chemistry import MeanField, free_memory_gib, solve_mean_field
+from vqe_prune.chemistry import MeanField, require_memory, solve_mean_field
 from vqe_prune.errors import ConvergenceError, InputError
 from vqe_prune.objective import energy_of
 from vqe_prune.observables import density_matrices_of
@@ -93,7 +93,12 @@ def gradient_of_densities(field: MeanField, one_body: Matrix, two_body: NDArray[
     """
     found = _orbitals_of(field)
     mf, c = field.scf, found.coefficients
-    _check_memory(field.scf.mol, found.n_active)
+    nao = int(mf.mol.nao)
+    require_memory(
+        3 * nao**4 + 2 * nao**4 + found.n_active**4,
+        f"a nuclear gradient with {nao} basis functions",
+        "a smaller molecule.basis",
+    )
     first, last = found.n_core, found.n_core + found.n_active
     density = np.zeros((c.shape[1],) * 2)
     density[range(first), range(first)] = 2.0
@@ -107,15 +112,6 @@ def gradient_of_densities(field: MeanField, one_body: Matrix, two_body: NDArray[
     generalised[:, first:last] += _cumulant_fock(mf.mol, c, active, cumulant)
     z = _response(mf, found, generalised - generalised.T)
     return _contract(mf, found, density, z, generalised, cumulant)
-
-
-def _check_memory(mol: Any, n_active: int) -> None:
-    needed = 8 * (3 * mol.nao**4 + 2 * mol.nao**4 + n_active**4) / 2**30
-    if needed > free_memory_gib():
-        raise InputError(
-            f"a nuclear gradient with {mol.nao} basis functions would take {needed:.3g} GiB "
-            f"({free_memory_gib():.3g} GiB are free); choose a smaller molecule.basis"
-        )
 
 
 def _orbitals_of(field: MeanField) -> _Orbitals:

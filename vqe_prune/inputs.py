@@ -61,7 +61,7 @@ def set_up(
             say(note)
         if settings.on_qubits:
             return _molecule_on_qubits(settings, problem, say)
-        return problem, _ansatz(settings, problem)
+        return problem, build_ansatz(settings, problem)
     problem = _model(settings, exact=False)
     ansatz = _ansatz(settings, problem)  # what is wrong with it is said before the long part
     _announce(problem.name, problem.n_qubits, settings.exact, say)
@@ -161,10 +161,8 @@ def _announce(name: str, n_qubits: int, exact: bool, say: Callable[[str], None])
     say(f"{name}: symmetries, exact energy{f' by Lanczos, about {seconds:.0f} s' if lanczos else ''} ...")
 
 
-def _ansatz(settings: Settings, problem: Problem | QubitProblem) -> Ansatz:
+def _ansatz(settings: Settings, problem: QubitProblem) -> Ansatz:
     chosen = settings.ansatz
-    if isinstance(problem, Problem):
-        return build_ansatz(settings, problem)
     name, layers, n_qubits = chosen.name or "", chosen.layers or 1, problem.n_qubits
     if name == "hva":
         return hamiltonian_variational(

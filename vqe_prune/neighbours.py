@@ -22,6 +22,7 @@ from vqe_prune.parallel import Failure, failure_of
 from vqe_prune.problem import Problem, mean_field_problem
 from vqe_prune.run_folder import write_atomically
 from vqe_prune.symmetry import spin_orbital_symmetries
+from vqe_prune.wording import listed
 
 Vector = NDArray[np.float64]
 
@@ -33,9 +34,6 @@ OTHER_REFERENCE = 0.5
 
 OTHER_ORBITAL = 0.5
 """Overlap of two neighbours' orbitals, squared, below which an orbital is said to change its character."""
-
-NAMED = 6
-"""More points than this are given as first and last."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -149,27 +147,25 @@ def _replaced(
     if lower:
         gain = max(1e3 * (_energy(usual[k]) - _energy(found[k])) for k in lower)
         notes.append(
-            f"at {_listed([names[k] for k in lower])} SCF from the usual guess ends up to {gain:.3f} mHa above the "
+            f"at {listed([names[k] for k in lower])} SCF from the usual guess ends up to {gain:.3f} mHa above the "
             f"solution that continues the neighbour's: the lower one is the reference"
         )
     rescued = [k for k, each in enumerate(found) if each is not usual[k] and isinstance(usual[k], Failure)]
     if rescued:
-        where = _listed([names[k] for k in rescued])
+        where = listed([names[k] for k in rescued])
         notes.append(f"at {where} SCF converges from the neighbour's density only, not from the usual guess")
     return notes
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names) if len(names) <= NAMED else f"{len(names)} points from {names[0]} to {names[-1]}"
 
 
 def _changes(found: Sequence[MeanField | Failure], names: Sequence[str]) -> list[str]:
     """Say where two neighbours' references hardly overlap."""
     notes = []
-    solved = [(k, each) for k, each in enumerate(found) if isinstance(each, MeanField)]
-    for (k, one), (m, other) in pairwise(solved):
-        overlaps = carried_orbitals(one).T @ carried_orbitals(other)
-        alpha, beta = (float(np.linalg.det(overlaps[:n, :n])) for n in (one.electrons.n_alpha, one.electrons.n_beta))
+    solved = [
+        (k, each.electrons, carried_orbitals(each)) for k, each in enumerate(found) if isinstance(each, MeanField)
+    ]
+    for (k, electrons, one), (m, _, other) in pairwise(solved):
+        overlaps = one.T @ other
+        alpha, beta = (float(np.linalg.det(overlaps[:n, :n])) for n in (electrons.n_alpha, electrons.n_beta))
         if overlaps.shape[0] == overlaps.shape[1] and (alpha * beta) ** 2 < OTHER_REFERENCE:
             notes.append(
                 f"between {names[k]} and {names[m]} the Hartree-Fock reference changes: the two overlap by "

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqe_prune.ansatz.rotation import Ansatz
+from vqe_prune.electrons import irrep_product
+from vqe_prune.engine.determinants import occupation_strings, string_irreps
 from vqe_prune.engine.sector import THREADED_DIMENSION
 from vqe_prune.objective import energy_of
 from vqe_prune.paulis import PauliString, State, commutator
@@ -240,3 +242,21 @@ def _raised(state: State, sites: Sequence[tuple[int, ...]]) -> State:
 def _conserves_total_z(problem: QubitProblem) -> bool:
     total: list[tuple[float, PauliString]] = [(1.0, ((q, "Z"),)) for q in range(problem.n_qubits)]
     return not commutator(total, problem.hamiltonian.terms)
+
+
+def weight_outside(problem: Problem, state: NDArray[Any]) -> float:
+    """Return the weight of a state's determinants in other irreps than the reference's.
+
+    Args:
+        problem: Gives the irreps of the orbitals that the determinants are of.
+        state: Normalised amplitudes; shape (n_alpha_strings, n_beta_strings).
+
+    """
+    electrons = problem.electrons
+    alpha, beta = (
+        string_irreps(occupation_strings(electrons.n_orbitals, n), electrons.irreps)
+        for n in (electrons.n_alpha, electrons.n_beta)
+    )
+    own = irrep_product(electrons.irreps[np.array(problem.reference_occupied, dtype=np.int64) // 2])
+    weights = np.abs(state) ** 2
+    return float(sum(weights[alpha == irrep][:, (beta ^ irrep) != own].sum() for irrep in np.unique(alpha)))

@@ -8,7 +8,7 @@ from itertools import combinations
 
 import numpy as np
 
-from vqe_prune.electrons import Electrons, excitation_irrep
+from vqe_prune.electrons import Electrons, determinant_energies, excitation_irrep
 from vqe_prune.errors import InputError, near_misses
 from vqe_prune.problem import Problem
 from vqe_prune.spectrum import exact_levels, irrep_name, multiplicity_of
@@ -41,18 +41,13 @@ def state_problem(problem: Problem, irrep: str, *, spin: int | None = None, exac
     n_alpha, n_beta = (total + spin) // 2, (total - spin) // 2
     if spin < 0 or (total - spin) % 2 or not 0 <= n_beta <= n_alpha <= problem.n_orbitals:
         raise InputError(f"spin={spin} (alpha minus beta electrons) is impossible with {total} electrons here")
-    coulomb = np.einsum("iijj->ij", electrons.two_body)
-    exchange = np.einsum("ijji->ij", electrons.two_body)
+    energy_of = determinant_energies(electrons.one_body, electrons.two_body)
     named: dict[str, tuple[float, tuple[int, ...], tuple[int, ...]]] = {}
     for both in combinations(range(problem.n_orbitals), n_beta):
         for single in combinations([p for p in range(problem.n_orbitals) if p not in both], spin):
-            filled = np.zeros((2, problem.n_orbitals))
-            filled[:, both], filled[0, single] = 1.0, 1.0
-            density = filled.sum(axis=0)
-            energy = density @ np.diag(electrons.one_body) + 0.5 * density @ coulomb @ density
-            energy -= 0.5 * sum(each @ exchange @ each for each in filled)
+            energy = energy_of((*both, *single), both)
             name = irrep_name(electrons, excitation_irrep(electrons.irreps, [2 * p for p in single]))
-            named[name] = min(named.get(name, (np.inf, (), ())), (float(energy), both, single))
+            named[name] = min(named.get(name, (np.inf, (), ())), (energy, both, single))
     if irrep not in named:
         raise InputError(
             f"no determinant of {problem.name} with {n_alpha} alpha and {n_beta} beta electrons in the same orbitals "

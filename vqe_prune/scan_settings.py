@@ -11,6 +11,7 @@ from typing import Any
 from vqe_prune.errors import InputError, near_misses
 from vqe_prune.excitation_settings import FABRICS
 from vqe_prune.settings import ScanSettings, Settings
+from vqe_prune.wording import MOST_NAMED, listed
 
 STUDIES = ("ground_state", "scan")
 
@@ -24,9 +25,6 @@ COORDINATES = {"bond_length": "angstrom", "angle": "degrees", "dihedral": "degre
 """Coordinates of molecules and their units; the others are couplings of models, in units of J or t."""
 
 MOST_POINTS = 200
-
-MOST_NAMED = 6
-"""More points than this are given as first and last."""
 
 ROUNDING = 10
 """Decimals of a coordinate: 1.0 + 3 * 0.1 is 1.3."""
@@ -58,10 +56,10 @@ class Coordinate:
 
     def listed(self, values: Sequence[float]) -> str:
         """Return several values with their unit, more than six as how many there are and which are the outer ones."""
-        texts = [self.text(value) for value in values]
-        if len(texts) > MOST_NAMED:
-            return f"{len(texts)} points from {self.with_unit(values[0])} to {self.with_unit(values[-1])}"
-        return f"{', '.join(texts)} {self.unit}" if self.unit else f"{self.name} = {', '.join(texts)}"
+        texts = listed([self.text(value) for value in values], [self.with_unit(value) for value in values])
+        if len(values) > MOST_NAMED:
+            return texts
+        return f"{texts} {self.unit}" if self.unit else f"{self.name} = {texts}"
 
     def with_unit(self, value: float) -> str:
         """Return a value with its unit, as in a sentence."""

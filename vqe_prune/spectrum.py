@@ -14,6 +14,7 @@ from vqe_prune.electrons import Electrons
 from vqe_prune.engine.determinants import Sector, string_irreps
 from vqe_prune.engine.sector import THREADED_DIMENSION
 from vqe_prune.errors import ConvergenceError
+from vqe_prune.fcidump import LINEAR
 from vqe_prune.problem import Problem
 
 State = NDArray[np.float64]
@@ -25,9 +26,6 @@ DEGENERATE = 1e-7
 
 LARGEST_SHIFT = 1e-6
 """Exact states this much (hartree) below a state that was found have been missed."""
-
-ABELIAN = {"Dooh": "D2h", "Coov": "C2v"}
-"""Linear molecules: the subgroup whose irreps orbitals are labelled with."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -130,7 +128,7 @@ def irrep_name(electrons: Electrons, irrep: int) -> str:
     """Return the name of an Abelian irrep, its number where the group is not known."""
     from pyscf import symm
 
-    group = ABELIAN.get(electrons.group, electrons.group)
+    group = LINEAR.get(electrons.group, electrons.group)
     try:
         return str(symm.irrep_id2name(group, irrep))
     except (KeyError, IndexError):

@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqe_prune.ansatz.rotation import Ansatz
-from vqe_prune.chemistry import free_memory_gib
+from vqe_prune.chemistry import require_memory
 from vqe_prune.electrons import Electrons, excitation_irrep
 from vqe_prune.engine.determinants import Sector, SectorHamiltonian, string_excitations
 from vqe_prune.engine.sector import SectorEngine
 from vqe_prune.errors import InputError, near_misses
 from vqe_prune.objective import energy_of, sector_hamiltonian
+from vqe_prune.observables import weight_outside
 from vqe_prune.problem import Problem
 from vqe_prune.spectrum import (
     FoundState,
@@ -107,7 +108,7 @@ def expand_states(
     assert isinstance(engine, SectorEngine)
     angles = np.asarray(angles, dtype=np.float64)
     psi, numbers = engine.state(angles), target_numbers(problem, spin)
-    electrons = with_irreps_of(problem.electrons, engine.hamiltonian.sector, psi)
+    electrons = with_irreps_of(problem, psi)
     own = _diagonalise(problem, electrons, engine, angles, psi, problem.n_electrons, method, threshold, states + 2)
     place, ground_block = _ground(own, psi)
     ground_energy, ground = ground_block.energies[place], ground_block.states[place]
@@ -211,10 +212,10 @@ def excited_state(psi: State, source: Sector, target: Sector, operator: Operator
     return image
 
 
-def with_irreps_of(electrons: Electrons, sector: Sector, psi: State) -> Electrons:
-    """Return electrons as they are, or without irreps where the state breaks the point group."""
-    irreps = determinant_irreps(sector, electrons.irreps)
-    if np.sum(psi[irreps != irreps[0, 0]] ** 2) < FORBIDDEN_WEIGHT:
+def with_irreps_of(problem: Problem, psi: State) -> Electrons:
+    """Return the electrons as they are, or without irreps where the state breaks the point group."""
+    electrons = problem.electrons
+    if weight_outside(problem, psi) < FORBIDDEN_WEIGHT:
         return electrons
     return replace(electrons, irreps=np.zeros_like(electrons.irreps), group="C1")
 
@@ -245,28 +246,22 @@ def _diagonalise(
     blocks = []
     for irrep, chosen in sorted(by_irrep.items()):
         places = np.flatnonzero(irreps.ravel() == irrep)
-        _check_memory(len(chosen), len(places))
+        require_memory(
+            3 * len(chosen) * len(places),
+            f"a subspace of {len(chosen)} operators on {len(places)} determinants",
+            "a smaller molecule.active_space or leave excited.states out",
+        )
         rows = np.empty((len(chosen), len(places)))
+        first = (int(places[0]) // target.shape[1], int(places[0]) % target.shape[1])
+        rotating = SectorEngine(hamiltonian=hamiltonian, ansatz=engine.ansatz, reference=first)
         for k, operator in enumerate(chosen):
             if method == "expansion":
                 vector = excited_state(psi, source, target, operator)
             else:
-                at = np.argmax(np.abs(excited_state(reference, source, target, operator)))
-                start = (int(at) // target.shape[1], int(at) % target.shape[1])
-                rotated = SectorEngine(hamiltonian=hamiltonian, ansatz=engine.ansatz, reference=start)
-                vector = rotated.state(angles)
+                vector = rotating.rotated(excited_state(reference, source, target, operator), angles)
             rows[k] = vector.ravel()[places]
         blocks.append(_solve(rows, places, irrep, hamiltonian, threshold, n_states))
     return blocks
-
-
-def _check_memory(n_operators: int, n_determinants: int) -> None:
-    needed, available = 3 * 8 * n_operators * n_determinants / 2**30, free_memory_gib()
-    if needed > available:
-        raise InputError(
-            f"a subspace of {n_operators} operators on {n_determinants} determinants would take {needed:.3g} GiB "
-            f"({available:.3g} GiB are free); choose a smaller molecule.active_space or leave excited.states out"
-        )
 
 
 def _solve(
@@ -278,9 +273,7 @@ def _solve(
     n_states: int,
 ) -> _Block:
     """Solve H c = E S c by canonical orthogonalisation in the space of `rows`, amplitudes at `places`."""
-    values, vectors = np.linalg.eigh(rows @ rows.T)
-    keep = values > threshold
-    basis = (vectors[:, keep] / np.sqrt(values[keep])).T @ rows
+    basis = orthonormal_basis(rows, threshold)
     shape = hamiltonian.sector.shape
 
     def whole(amplitudes: Vector) -> State:
@@ -295,7 +288,20 @@ def _solve(
     energies, states, squares = with_definite_spins(
         values[:n_states] + hamiltonian.constant, states, hamiltonian.sector.n_orbitals, numbers
     )
-    return _Block(irrep=irrep, energies=energies, states=states, spins_squared=squares, kept=int(keep.sum()))
+    return _Block(irrep=irrep, energies=energies, states=states, spins_squared=squares, kept=len(basis))
+
+
+def orthonormal_basis(rows: Vector, threshold: float) -> Vector:
+    """Return an orthonormal basis of the span of `rows` by canonical orthogonalisation.
+
+    Args:
+        rows: States, an amplitude a column; shape (n_states, n_amplitudes).
+        threshold: Directions in which their overlap matrix has no larger eigenvalue are left out.
+
+    """
+    values, vectors = np.linalg.eigh(rows @ rows.T)
+    keep = values > threshold
+    return np.asarray((vectors[:, keep] / np.sqrt(values[keep])).T @ rows)
 
 
 def _ground(blocks: Sequence[_Block], psi: State) -> tuple[int, _Block]:

@@ -194,8 +194,11 @@ class SectorEngine:
 
     def state(self, angles: Vector) -> State:
         """Return the normalised state, shape (n_alpha_strings, n_beta_strings)."""
+        return self.rotated(self._reference_state(), angles)
+
+    def rotated(self, psi: State, angles: Vector) -> State:
+        """Return another state than the reference, of the same irrep, after the rotations; it is overwritten."""
         cosines, sines = self._trigonometry(angles)
-        psi = self._reference_state()
         self._sweep(partial(kernels.rotate, self.tables, cosines, sines, psi))
         return psi
 

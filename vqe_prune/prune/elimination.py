@@ -15,6 +15,7 @@ from vqe_prune.optimize import Optimum, minimize
 from vqe_prune.paulis import PauliSum
 from vqe_prune.prune.plan import Action, Decision, PrunePlan, apply_plan
 from vqe_prune.score.curvature import (
+    EXACT_HESSIANS,
     deletion_costs,
     deletion_response,
     invert_hessian,
@@ -33,9 +34,6 @@ DOUBTFUL = 2.0
 
 NOTICEABLE = 1e-7
 """Increases (hartree or the problem's unit) below this are too small to doubt their prediction."""
-
-EXACT_HESSIANS = 300
-"""With more parameters than this a Hessian's columns cost too much; the optimiser's own estimate serves instead."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -32,11 +32,10 @@ from vqe_prune.prune.calibration import Calibration, cell_error, geometric_toler
 from vqe_prune.prune.cells import Unit, cells_of, same_ratios, units_of
 from vqe_prune.prune.certificate import energy_change_bound, spectral_ends
 from vqe_prune.prune.distances import CellDistances, geometric_distances, task_distances
-from vqe_prune.prune.elimination import EXACT_HESSIANS
 from vqe_prune.prune.merge_certificate import LieCertificate, check_certificate
 from vqe_prune.prune.plan import Action, Decision, PrunePlan, apply_plan, carry_angles, chain
 from vqe_prune.qubit_problem import QubitProblem
-from vqe_prune.score.curvature import invert_hessian
+from vqe_prune.score.curvature import EXACT_HESSIANS, invert_hessian
 from vqe_prune.score.identifiers import (
     Identifier,
     Weights,

@@ -32,7 +32,6 @@ from vqe_prune.prune.condense import STRENGTHS, condense
 from vqe_prune.prune.controls import rank_at_random, rank_by_fisher, rank_by_magnitude
 from vqe_prune.prune.curvature import rank_by_curvature
 from vqe_prune.prune.elimination import (
-    EXACT_HESSIANS,
     PathPoint,
     Ranking,
     eliminate,
@@ -47,6 +46,7 @@ from vqe_prune.prune.notes import merge_notes, shortfall_notes
 from vqe_prune.prune.plan import PrunePlan, apply_plan, carry_angles
 from vqe_prune.prune.symmetry import symmetry_plan
 from vqe_prune.qubit_problem import QubitProblem
+from vqe_prune.score.curvature import EXACT_HESSIANS
 from vqe_prune.score.summary import score_ansatz
 from vqe_prune.training import Training, train
 

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from vqe_prune.ansatz.rotation import Ansatz
-from vqe_prune.electrons import irrep_product
-from vqe_prune.engine.determinants import occupation_strings, string_irreps
 from vqe_prune.objective import EnergyObjective, QubitEnergyObjective
-from vqe_prune.observables import observables_of
+from vqe_prune.observables import observables_of, weight_outside
 from vqe_prune.orbitals import state_in_old_orbitals
 from vqe_prune.problem import Problem
 from vqe_prune.prune.steps import Stage
@@ -61,21 +55,3 @@ def symmetry_notes(
         "energy is that of a state of the same symmetry"
         for lost, names in broken.items()
     ]
-
-
-def weight_outside(problem: Problem, state: NDArray[Any]) -> float:
-    """Return the weight of a state's determinants in other irreps than the reference's.
-
-    Args:
-        problem: Gives the irreps of the orbitals that the determinants are of.
-        state: Normalised amplitudes; shape (n_alpha_strings, n_beta_strings).
-
-    """
-    electrons = problem.electrons
-    alpha, beta = (
-        string_irreps(occupation_strings(electrons.n_orbitals, n), electrons.irreps)
-        for n in (electrons.n_alpha, electrons.n_beta)
-    )
-    own = irrep_product(electrons.irreps[np.array(problem.reference_occupied, dtype=np.int64) // 2])
-    weights = np.abs(state) ** 2
-    return float(sum(weights[alpha == irrep][:, (beta ^ irrep) != own].sum() for irrep in np.unique(alpha)))

@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
 
+EXACT_HESSIANS = 300
+"""With more parameters than this a Hessian's columns cost too much; the optimiser's own estimate serves instead."""
+
 CURVATURE_FLOOR = 1e-9
 """Curvatures below this fraction of the largest are rounding noise; flat directions are given this one instead."""
 
