@@ -17,6 +17,13 @@ Progress = Callable[[int, float, Vector], None]
 """Called with the step, the value and the angles after each step of an optimiser."""
 
 
+ROUNDING = 1e-13
+"""Differences of values (relative, or absolute below one) that summation over a large sector leaves to chance."""
+
+FLAT = 3
+"""After so many evaluations in a row that differ from the lowest value by rounding alone there is nothing to gain."""
+
+
 class StopReason(enum.Enum):
     """Why an optimisation ended; the value says what it means and what to do."""
 
@@ -45,6 +52,30 @@ class Optimum:
     steps: int
     reason: StopReason
     inverse_hessian: Vector | None = None
+
+
+class _Flat(Exception):
+    """Raised where evaluations differ by rounding alone, to end SciPy's line search: it goes by values."""
+
+
+class _Watched:
+    """An objective that knows its best point: of those whose values are the lowest but for rounding, the flattest."""
+
+    def __init__(self, objective: Objective, gradient_tolerance: float) -> None:
+        self._objective, self._tolerance = objective, gradient_tolerance
+        self.value, self.gradient, self.angles = np.inf, np.inf, np.zeros(0)
+        self._flat = 0
+
+    def __call__(self, angles: Vector) -> tuple[float, Vector]:
+        value, gradient = self._objective.value_and_gradient(angles)
+        slope, rounding = float(np.abs(gradient).max()), ROUNDING * max(1.0, abs(value))
+        lower = value < self.value - rounding
+        self._flat = 0 if lower or value > self.value + rounding else self._flat + 1
+        if lower or (self._flat and slope < self.gradient):
+            self.value, self.gradient, self.angles = value, slope, np.array(angles)
+        if self._flat and (self._flat == FLAT or self.gradient <= self._tolerance):
+            raise _Flat
+        return value, gradient
 
 
 def minimize(
@@ -85,27 +116,26 @@ def minimize(
             progress(steps, float(intermediate_result.fun), np.array(intermediate_result.x))
 
     common: dict[str, Any] = {"jac": True, "callback": callback}
-    options: dict[str, Any]
-    if inverse_hessian is None:
-        options = {"gtol": gradient_tolerance, "ftol": 0.0, "maxiter": max_steps, "maxfun": 10**9, "maxcor": 20}
-        result = scipy.optimize.minimize(
-            objective.value_and_gradient, start, method="L-BFGS-B", options=options, **common
-        )
-    else:
-        options = {"gtol": gradient_tolerance, "maxiter": max_steps, "hess_inv0": inverse_hessian}
-        result = scipy.optimize.minimize(objective.value_and_gradient, start, method="BFGS", options=options, **common)
-    gradient = float(np.abs(result.jac).max())
+    options: dict[str, Any] = {"gtol": gradient_tolerance, "maxiter": max_steps}
+    watched = _Watched(objective, gradient_tolerance)
+    inverse, most = None, False
+    try:
+        if inverse_hessian is None:
+            options |= {"ftol": 0.0, "maxfun": 10**9, "maxcor": 20}
+            result = scipy.optimize.minimize(watched, start, method="L-BFGS-B", options=options, **common)
+        else:
+            options["hess_inv0"] = inverse_hessian
+            value_and_gradient = objective.value_and_gradient  # watched, the new inverse Hessian would be lost
+            result = scipy.optimize.minimize(value_and_gradient, start, method="BFGS", options=options, **common)
+            inverse = np.asarray(result.hess_inv)
+        angles, value, gradient = np.array(result.x), float(result.fun), float(np.abs(result.jac).max())
+        most = result.nit >= max_steps
+    except _Flat:
+        angles, value, gradient = watched.angles, watched.value, watched.gradient
     if gradient <= gradient_tolerance:
         reason = StopReason.GRADIENT
-    elif result.nit >= max_steps:
-        reason = StopReason.STEPS
-    else:
-        reason = StopReason.PRECISION  # the line search found no lower point
+    else:  # unless it was stopped, no lower point was found
+        reason = StopReason.STEPS if most else StopReason.PRECISION
     return Optimum(
-        angles=np.array(result.x),
-        value=float(result.fun),
-        gradient=gradient,
-        steps=int(result.nit),
-        reason=reason,
-        inverse_hessian=None if inverse_hessian is None else np.asarray(result.hess_inv),
+        angles=angles, value=value, gradient=gradient, steps=steps, reason=reason, inverse_hessian=inverse
     )
