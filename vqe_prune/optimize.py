@@ -54,7 +54,7 @@ class Optimum:
     inverse_hessian: Vector | None = None
 
 
-class _Flat(Exception):
+class _FlatError(Exception):
     """Raised where evaluations differ by rounding alone, to end SciPy's line search: it goes by values."""
 
 
@@ -74,7 +74,7 @@ class _Watched:
         if lower or (self._flat and slope < self.gradient):
             self.value, self.gradient, self.angles = value, slope, np.array(angles)
         if self._flat and (self._flat == FLAT or self.gradient <= self._tolerance):
-            raise _Flat
+            raise _FlatError
         return value, gradient
 
 
@@ -130,12 +130,10 @@ def minimize(
             inverse = np.asarray(result.hess_inv)
         angles, value, gradient = np.array(result.x), float(result.fun), float(np.abs(result.jac).max())
         most = result.nit >= max_steps
-    except _Flat:
+    except _FlatError:
         angles, value, gradient = watched.angles, watched.value, watched.gradient
     if gradient <= gradient_tolerance:
         reason = StopReason.GRADIENT
     else:  # unless it was stopped, no lower point was found
         reason = StopReason.STEPS if most else StopReason.PRECISION
-    return Optimum(
-        angles=angles, value=value, gradient=gradient, steps=steps, reason=reason, inverse_hessian=inverse
-    )
+    return Optimum(angles=angles, value=value, gradient=gradient, steps=steps, reason=reason, inverse_hessian=inverse)

@@ -21,8 +21,11 @@ PROBES = 12
 LEAST_CURVATURE = 0.25
 """Estimates below this fraction of their median are taken for its noise."""
 
-SHARE = 0.3
-"""Of what is left of the tolerance, how much a group of parameters may be predicted to cost."""
+SHARES = (0.3, 0.6, 0.9)
+"""Of what is left of the tolerance, how much the first, second and each later group may be predicted to cost."""
+
+LOOSE_GRADIENT = 1e-4
+"""Gradient (hartree per radian) that is enough on the way: energies are then some 1e-6 hartree above their minima."""
 
 MOST = 0.5
 """Of the parameters, how many go at a time at most; where only a number of them is the limit, a tenth of this."""
@@ -88,7 +91,7 @@ def eliminate_coarsely(
         n_rotations = np.bincount(current.parameters[current.parameters >= 0])
         costs = 0.5 * point.angles[: len(point.kept)] ** 2 * whole[list(point.kept)]
         order = np.argsort(costs / n_rotations, kind="stable")
-        allowed = SHARE * (highest - point.value)
+        allowed = SHARES[min(len(points), len(SHARES)) - 1] * (highest - point.value)
         size = int(np.searchsorted(np.cumsum(costs[order]), allowed, side="right"))
         share = MOST if np.isfinite(highest) else 0.1 * MOST
         size = min(max(1, min(size, int(share * len(order)))), len(order) - fewest)

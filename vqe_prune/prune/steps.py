@@ -27,7 +27,7 @@ from vqe_prune.paulis import PauliSum
 from vqe_prune.problem import Problem
 from vqe_prune.prune.absorption import absorption_plan
 from vqe_prune.prune.certificate import Certificate, energy_change_bound
-from vqe_prune.prune.coarse import eliminate_coarsely
+from vqe_prune.prune.coarse import LOOSE_GRADIENT, eliminate_coarsely
 from vqe_prune.prune.condense import STRENGTHS, condense
 from vqe_prune.prune.controls import rank_at_random, rank_by_fisher, rank_by_magnitude
 from vqe_prune.prune.curvature import rank_by_curvature
@@ -343,9 +343,9 @@ class Work:
         return [replace(stage, name=name) for stage in found]
 
     def optimise(self, name: str, ansatz: Ansatz, start: Vector) -> Stage:
-        """Return a stage's optimum, from the journal where it was reached before."""
+        """Return a stage's optimum, from the journal where it was reached before; free orbitals may start from zero."""
         known = self.journal.optimum(name)
-        start = np.append(start, np.zeros(len(self.pairs)))
+        start = np.append(start, np.zeros(ansatz.n_parameters + len(self.pairs) - len(start)))
         if known is not None and known.angles.shape == start.shape:
             return self.stage(name, ansatz, known)
         resumed = self.journal.angles(name)
@@ -368,9 +368,13 @@ class Work:
         reference = reference_energy(self.problem, limits, full_energy)
         path = self._path(rule, before, reference)
         chosen = choose(path, limits, reference)
+        smaller = restrict(before.ansatz, chosen.kept)
+        stage = self.stage(rule, smaller, chosen.optimum)
+        if chosen.removed and self._is_loose(rule, before.ansatz):
+            stage = self.optimise(rule, smaller, chosen.angles)
         return Step(
             plans=(elimination_plan(rule, before.ansatz, path, chosen),),
-            stages=(self.stage(rule, restrict(before.ansatz, chosen.kept), chosen.optimum),),
+            stages=(stage,),
             path=tuple(path),
             predicted=chosen.predicted,
             notes=tuple(shortfall_notes(rule, path, chosen, limits, reference, self.problem.unit)),
@@ -396,6 +400,8 @@ class Work:
 
         common: dict[str, Any] = {"progress": partial(self.journal.pruned, rule)}
         common["gradient_tolerance"] = self.gradient_tolerance
+        if self._is_loose(rule, before.ansatz):
+            common["gradient_tolerance"] = max(self.gradient_tolerance, LOOSE_GRADIENT)
         path = self.journal.path(rule)
         grouped = rule == "curvature" and isinstance(self.problem, Problem) and not (whole or hopeless)
         if grouped and (objective.costly or before.ansatz.n_parameters > EXACT_HESSIANS):
@@ -418,6 +424,10 @@ class Work:
         verify = rule == "curvature"
         options: dict[str, Any] = {"enough": enough, "verify": verify, "free": free, "earlier": path}
         return eliminate(self.bind, before.ansatz, optimum, ranking, **options, **common)
+
+    def _is_loose(self, rule: str, ansatz: Ansatz) -> bool:
+        """Whether the points of a rule's path are minima only roughly: where a gradient takes seconds."""
+        return rule == "curvature" and self.bind(ansatz).costly
 
     def _announce_hessian(self, rule: str, objective: EnergyObjective | QubitEnergyObjective, angles: Vector) -> None:
         """Say how long the Hessian will take where the user would notice."""
