@@ -51,8 +51,9 @@ if TYPE_CHECKING:
     from vqe_prune.prune.family import FamilyPruning, needed_parameters, prune_family
     from vqe_prune.prune.lie import LieOptions, lie_merge
     from vqe_prune.prune.limits import Limits
-    from vqe_prune.prune.plan import PrunePlan, apply_plan
+    from vqe_prune.prune.plan import Action, Decision, PrunePlan, apply_plan
     from vqe_prune.prune.pruning import Pruning, prune_ansatz
+    from vqe_prune.prune.rule import DeletionRule, Rule
     from vqe_prune.qubit_problem import QubitProblem, model_problem, molecular_qubit_problem, pauli_problem
     from vqe_prune.report import Record, read_record
     from vqe_prune.score.summary import AnsatzScores, score_ansatz
@@ -64,11 +65,14 @@ if TYPE_CHECKING:
     from vqe_prune.training import Training, TrainingStudy, train
 
 _HOMES = {
+    "Action": "prune.plan",
     "Ansatz": "ansatz.rotation",
     "AnsatzScores": "score.summary",
     "Clifford": "paulis",
     "ConvergenceError": "errors",
+    "Decision": "prune.plan",
     "Deflation": "deflation",
+    "DeletionRule": "prune.rule",
     "DeviceRunner": "hardware",
     "ElectronicState": "spectrum",
     "Electrons": "electrons",
@@ -99,6 +103,7 @@ _HOMES = {
     "QubitProblem": "qubit_problem",
     "Record": "report",
     "Rotation": "ansatz.rotation",
+    "Rule": "prune.rule",
     "Spectrum": "spectrum",
     "SpinModel": "models",
     "StatevectorEngine": "engine.statevector",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from vqe_prune.ansatz.rotation import Ansatz, Excitation
 from vqe_prune.orbitals import Matrix, orbital_matrix
 from vqe_prune.prune.plan import Action, Decision, PrunePlan
+from vqe_prune.prune.rule import AnyRule
 from vqe_prune.score.identifiers import generators_commute
 
 Vector = NDArray[np.float64]
@@ -20,18 +21,18 @@ SAME_ANGLE = 1e-6
 REASON = "turns orbitals at the end of the circuit: goes into the Hamiltonian"
 
 
-def steps_of(rules: Sequence[str], orbitals: str) -> list[str]:
+def steps_of(rules: Sequence[AnyRule], orbitals: str) -> list[AnyRule]:
     """Return the steps of a pruning: its rules, with ``orbitals`` before the first that trades energy and ``absorb``.
 
     Args:
-        rules: Names of the rules.
+        rules: Names of rules, and rules of one's own.
         orbitals: ``fixed``, ``absorb`` or ``optimise``.
 
     """
     if orbitals == "fixed":
         return list(rules)
     exact = [rule for rule in rules[:1] if rule == "symmetry"]
-    steps = [*exact, "orbitals"] if orbitals == "optimise" else [*exact]
+    steps: list[AnyRule] = [*exact, "orbitals"] if orbitals == "optimise" else [*exact]
     for rule in rules[len(exact) :]:
         steps += [rule, "absorb"]
     return steps

@@ -25,7 +25,8 @@ from vqe_prune.prune.lie import LieMerge, LieOptions
 from vqe_prune.prune.limits import Limits, rounding_of
 from vqe_prune.prune.notes import orbital_notes, single_start_notes, start_notes, training_notes
 from vqe_prune.prune.plan import Action, Decision, PrunePlan, chain
-from vqe_prune.prune.steps import RANKINGS, Stage, Step, Work
+from vqe_prune.prune.rule import AnyRule, DeletionRule, check_own_name
+from vqe_prune.prune.steps import RANKINGS, RULES, Stage, Step, Work
 from vqe_prune.prune.symmetry_notes import symmetry_notes
 from vqe_prune.qubit_problem import QubitProblem
 from vqe_prune.training import Training
@@ -98,7 +99,7 @@ def prune_ansatz(
     problem: Problem | QubitProblem,
     ansatz: Ansatz,
     *,
-    rules: Sequence[str] | None = None,
+    rules: Sequence[AnyRule] | None = None,
     limits: Limits | None = None,
     lie: LieOptions | None = None,
     training: Training | None = None,
@@ -116,7 +117,8 @@ def prune_ansatz(
         problem: The ground-state problem, of electrons or of qubits.
         ansatz: Excitation rotations on its spin orbitals; Pauli rotations and Clifford gates on its qubits.
         rules: For electrons ``symmetry`` and then any of ``curvature``, ``magnitude``, ``random``, ``fisher``, default
-            symmetry and curvature; for qubits ``eqntk``, the default, and then any of these without symmetry.
+            symmetry and curvature; for qubits ``eqntk``, the default, and then any of these without symmetry. Rules of
+            one's own may stand anywhere among them: functions that return a plan (`Rule`) and `DeletionRule`.
         limits: How far to prune, default an error of 1.5e-3 (hartree or the problem's unit) to the exact energy.
         lie: How the rule ``lie`` compares gates; where it has no limit of its own it goes as far as `limits` allows.
         training: How angles of qubit ansätze are found from random starts.
@@ -192,9 +194,14 @@ def prune_ansatz(
     )
 
 
-def _check_rules(rules: Sequence[str], on_qubits: bool) -> None:
+def _check_rules(rules: Sequence[AnyRule], on_qubits: bool) -> None:
     known = ("eqntk" if on_qubits else "symmetry", "lie", "random", *RANKINGS)
-    unknown = [rule for rule in rules if rule not in known]
+    for rule in rules:
+        if isinstance(rule, DeletionRule):
+            check_own_name(rule.name, RULES)
+        elif not isinstance(rule, str) and not callable(rule):
+            raise InputError(f"rules hold names and functions, not {type(rule).__name__}")
+    unknown = [rule for rule in rules if isinstance(rule, str) and rule not in known]
     if unknown == ["symmetry"] or unknown == ["eqntk"]:
         there, here = ("excitations", "eqntk") if on_qubits else ("qubit ansätze", "symmetry")
         raise InputError(f"the rule {unknown[0]} is for {there}; here use {here}")

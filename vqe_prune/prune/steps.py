@@ -44,6 +44,7 @@ from vqe_prune.prune.lie import LieMerge, LieOptions, lie_merge
 from vqe_prune.prune.limits import Limits, choose, reference_energy, rounding_of
 from vqe_prune.prune.notes import merge_notes, shortfall_notes
 from vqe_prune.prune.plan import PrunePlan, apply_plan, carry_angles
+from vqe_prune.prune.rule import AnyRule, DeletionRule, Rule, expected_value, plan_of
 from vqe_prune.prune.symmetry import symmetry_plan
 from vqe_prune.qubit_problem import QubitProblem
 from vqe_prune.score.curvature import EXACT_HESSIANS
@@ -78,6 +79,9 @@ RANKINGS: dict[str, Ranking] = {
 
 ``symmetry`` (excitations), ``eqntk`` (qubits) and ``lie`` make plans of their own.
 """
+
+RULES = ("symmetry", "eqntk", "lie", "random", *RANKINGS)
+"""Names of all rules of the package."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -166,15 +170,19 @@ class Work:
     orbitals: Matrix | None = None
     pairs: tuple[Pair, ...] = ()
 
-    def step(self, rule: str, before: Stage, full_energy: float) -> Step:
+    def step(self, rule: AnyRule, before: Stage, full_energy: float) -> Step:
         """Do one step: a rule, ``orbitals`` or ``absorb``.
 
         Args:
-            rule: Its name.
+            rule: Its name, or a rule of one's own.
             before: The stage to start from, in this work's orbitals.
             full_energy: Of the ansatz as built, what errors may refer to.
 
         """
+        if isinstance(rule, DeletionRule):
+            return self._eliminate(rule.name, before, full_energy, rule.score)
+        if not isinstance(rule, str):
+            return self._follow(rule, before)
         if rule == "eqntk":
             return self._pass(before)
         if rule == "symmetry":
@@ -189,7 +197,17 @@ class Work:
             return self._absorb(before)
         if rule == "lie":
             return self._merge(before, full_energy)
-        return self._eliminate(rule, before, full_energy)
+        ranking = rank_at_random(self.seed) if rule == "random" else RANKINGS[rule]
+        return self._eliminate(rule, before, full_energy, ranking)
+
+    def _follow(self, rule: Rule, before: Stage) -> Step:
+        """Apply the plan of a rule of one's own."""
+        plan = plan_of(rule, self.problem, before.ansatz, before.optimum.angles, RULES)
+        smaller = apply_plan(plan, before.ansatz)
+        start = carry_angles(plan, before.ansatz, before.optimum.angles)
+        expected = expected_value(self.bind(smaller), np.append(start, np.zeros(len(self.pairs))))
+        stage = self.optimise(plan.rule, smaller, start)
+        return Step(plans=(plan,), stages=(stage,), predicted=expected - before.optimum.value)
 
     def in_orbitals_of(self, stage: Stage, pairs: tuple[Pair, ...]) -> Work:
         """Return the work that goes on in a stage's orbitals, with the given pairs of them free to turn."""
@@ -362,11 +380,11 @@ class Work:
         self.journal.reached(name, optimum, time.perf_counter() - began)
         return self.stage(name, ansatz, optimum)
 
-    def _eliminate(self, rule: str, before: Stage, full_energy: float) -> Step:
+    def _eliminate(self, rule: str, before: Stage, full_energy: float, ranking: Ranking) -> Step:
         """Go a rule's path, to the last parameter where that is cheap, else a little past the limits; then choose."""
         limits = self.limits
         reference = reference_energy(self.problem, limits, full_energy)
-        path = self._path(rule, before, reference)
+        path = self._path(rule, before, reference, ranking)
         chosen = choose(path, limits, reference)
         smaller = restrict(before.ansatz, chosen.kept)
         stage = self.stage(rule, smaller, chosen.optimum)
@@ -380,7 +398,7 @@ class Work:
             notes=tuple(shortfall_notes(rule, path, chosen, limits, reference, self.problem.unit)),
         )
 
-    def _path(self, rule: str, before: Stage, reference: float) -> list[PathPoint]:
+    def _path(self, rule: str, before: Stage, reference: float, ranking: Ranking) -> list[PathPoint]:
         """Delete parameters one at a time; where a gradient takes seconds or there are very many, first in groups."""
         limits, objective = self.limits, self.bind(before.ansatz)
         optimum = replace(before.optimum, angles=np.append(before.optimum.angles, np.zeros(len(self.pairs))))
@@ -418,7 +436,6 @@ class Work:
             )
             if objective.costly:
                 return path
-        ranking = rank_at_random(self.seed) if rule == "random" else RANKINGS[rule]
         on_qubits = isinstance(self.problem, QubitProblem)
         free = rounding_of(self.problem) if rule == "curvature" and on_qubits else 0.0
         verify = rule == "curvature"
