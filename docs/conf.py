@@ -19,6 +19,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
+    "generated_text",
     "public_names",
 ]
 exclude_patterns = ["_build"]

@@ -1,5 +1,7 @@
 """One pruned ansatz for the whole dissociation curve of lithium hydride, and the numbers that must come out."""
 
+import matplotlib.pyplot as plt
+
 import vqe_prune as vp
 
 bonds = [1.0 + 0.25 * k for k in range(11)]  # angstrom
@@ -16,6 +18,13 @@ needed = vp.needed_parameters(curve)
 print(
     f"{len(needed)} of the {curve.stages[1].ansatz.n_parameters} symmetric parameters are needed by every such ansatz"
 )
+
+figure, axes = plt.subplots(figsize=(6, 3.5), layout="constrained")
+axes.semilogy(bonds, 1e3 * curve.errors(), "o-", label="one structure, 6 parameters")
+axes.axhline(1.594, color="gray", linestyle=":", label="1 kcal/mol")
+axes.set(xlabel="bond length / angstrom", ylabel="error to full CI / mHa", title="LiH, STO-3G")
+axes.legend()
+plt.show()
 
 assert curve.final.ansatz.n_parameters == 6
 assert len(curve.final.ansatz.rotations) == 10

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 import vqe_prune
 
 TOPICS = {
@@ -70,7 +71,9 @@ def _title(text: str) -> str:
 
 
 def _index(topics: list[str]) -> str:
-    lead = "Every public name, ``import vqe_prune as vp`` and then ``vp.NAME``, by topic. Modules below are private.\n\n"
+    lead = (
+        "Every public name, ``import vqe_prune as vp`` and then ``vp.NAME``, by topic. Modules below are private.\n\n"
+    )
     return _title("Python API") + lead + ".. toctree::\n\n" + "".join(f"   {_stem(topic)}\n" for topic in topics)
 
 
@@ -90,13 +93,15 @@ def escape_markup(app: Any, what: str, name: str, value: Any, options: Any, line
     """Escape what plain text, such as |dE| <= 2 ||H - c||, would mean in reStructuredText; code stays as it is."""
     for k, line in enumerate(lines):
         if not line.lstrip().startswith((">>>", "...")):
-            lines[k] = MARKUP.sub(lambda found: found[1] or "\\" * bool(found[2]) + (found[2] or found[3][0] + "\\_"), line)
+            lines[k] = MARKUP.sub(
+                lambda found: found[1] or "\\" * bool(found[2]) + (found[2] or found[3][0] + "\\_"), line
+            )
 
 
 def keep_properties(app: Any, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
     """Give a property its text back: napoleon takes what stands before a colon in it for a type."""
     if what == "property":
-        lines[:] = (inspect.getdoc(value) or "").splitlines() + [""]
+        lines[:] = [*(inspect.getdoc(value) or "").splitlines(), ""]
         escape_markup(app, what, name, value, options, lines)
 
 
