@@ -15,11 +15,11 @@ extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
     "generated_text",
+    "mathml",
     "public_names",
 ]
 exclude_patterns = ["_build"]
@@ -42,6 +42,7 @@ napoleon_use_rtype = False
 napoleon_use_ivar = True
 napoleon_attr_annotations = False  # types stand in the signature
 
+html_math_renderer = "mathml"
 html_theme = "furo"
 html_title = "vqe_prune"
 html_static_path = ["_static"]

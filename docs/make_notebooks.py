@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import re
 import sys
 from pathlib import Path
 
@@ -19,6 +20,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = ("02_prune_lih", "03_one_ansatz_for_a_curve", "20_virtual_processor")
+CHECKED = re.compile(r"[,;] and (?:what|the numbers that) must come out\. |\. ")
+"""How the first sentence of a script ends, which is no part of a title."""
+
 LARGEST = 200_000
 """Bytes of a notebook with its outputs."""
 
@@ -28,13 +32,15 @@ def cells_of(script: Path) -> list[NotebookNode]:
     text = script.read_text()
     tree = ast.parse(text)
     lines = text.splitlines()
-    title = (ast.get_docstring(tree) or "").splitlines()[0]
-    cells = [new_markdown_cell(f"# {title}\n\nThis is `examples/{script.name}`.")]
+    title = re.split(CHECKED, f"{(ast.get_docstring(tree) or '').splitlines()[0]} ")[0]
+    cells = [new_markdown_cell(f"# {title}\n\nThis is `examples/{script.name}`; its last lines check the numbers.")]
     last = tree.body[0].end_lineno or 0
     paragraph: list[str] = []
+    imports = True  # all of them are one cell
     for statement in tree.body[1:]:
         between = lines[last : statement.lineno - 1]
-        if "" in between and paragraph:
+        imports = imports and isinstance(statement, ast.Import | ast.ImportFrom)
+        if "" in between and paragraph and not imports:
             cells += _cells(paragraph)
             paragraph = []
         paragraph += [line for line in between if line] + lines[statement.lineno - 1 : statement.end_lineno]
