@@ -1,4 +1,4 @@
-"""How the documentation is built: ``python -m sphinx -W -n docs site``."""
+"""How the documentation is built: ``bash .ci/docs``."""
 
 import sys
 from pathlib import Path
