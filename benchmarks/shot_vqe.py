@@ -17,7 +17,7 @@ import numpy as np
 from cases import load_problem, parse_arguments, show, verdict
 
 from vqe_prune.ansatz.ucc import uccsd
-from vqe_prune.encoding import encode
+from vqe_prune.encoding import CHECK_WORTH, encode
 from vqe_prune.hardware import DeviceRunner, open_processor
 from vqe_prune.measure import Runner, measure_energy, sampler_runner
 from vqe_prune.measurement_plan import REFERENCE_ANGLE
@@ -56,7 +56,7 @@ def row_of(name: str, pruning: Pruning, where: str, method: str, first: int) -> 
         if isinstance(runner, DeviceRunner):
             runner.place(energy.typical_circuits())
         progress = minimize_shots(energy, runner, start, ShotDescent(method=method, shots=SHOTS, seed=seed))
-        encoded = encode(problem, final.ansatz, progress.final_angles)
+        encoded = encode(problem, final.ansatz, progress.final_angles, check_worth=CHECK_WORTH)
         chosen = ("post_selection",) if noisy else ()
         again = measure_energy(encoded, runner, shots=SHOTS, mitigation=chosen).estimates[-1]
         found.append(
