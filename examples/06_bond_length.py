@@ -8,7 +8,7 @@ from pyscf import fci, gto, scf
 
 import vqe_prune as vp
 
-start = vp.Molecule(name="LiH", atoms=(("Li", (0, 0, 0)), ("H", (0, 0, 1.595))))
+start = vp.Molecule(name="LiH", atoms=(("Li", (0, 0, 0)), ("H", (0, 0, 1.55))))
 problem = vp.molecular_problem(start)
 pruning = vp.prune_ansatz(problem, vp.uccsd(problem.n_orbitals, *problem.n_electrons))
 found = vp.optimise_geometry(pruning)  # the pruned ansatz held, its angles optimised at every geometry
