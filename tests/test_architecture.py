@@ -9,7 +9,8 @@ import vqe_prune
 
 PACKAGE = Path(vqe_prune.__file__).parent
 ORDER = [
-    "errors", "units", "parallel", "wording", "run_folder", "google_credentials", "settings", "setting_types",
+    "errors", "units", "parallel", "launcher_settings", "launchers", "wording", "run_folder", "google_credentials",
+    "settings", "setting_types",
     "lie_settings", "device_settings", "excitation_settings", "scan_settings", "excited_settings", "molecule_settings",
     "dipole", "electrons", "fcidump", "molecule_input", "basis_sets", "active_space", "correlation", "natural_orbitals",
     "chemistry", "engine.pauli_kernels", "paulis", "lattice", "models", "automorphism", "symmetry", "problem",
@@ -29,8 +30,9 @@ ORDER = [
     "report.record", "report.properties", "report.table", "report.pictures", "report.score_pictures",
     "report.optimization", "report.device_picture", "report.device_table", "report.complaints", "report.excited_table",
     "report.geometry_table", "report.summary", "report.page", "report.scan_table", "report.scan_pictures",
-    "report.scan_page", "report", "excited", "journal", "config", "inputs", "results", "device_time", "device_vqe",
-    "on_device", "study", "batch", "curve", "scan", "__main__",
+    "report.scan_page", "report", "report.merge", "report.merge_table", "report.merge_pictures", "report.merge_page",
+    "report.__main__", "excited", "journal", "config", "inputs", "results", "device_time", "device_vqe",
+    "on_device", "study", "batch", "curve", "scan", "sweep", "search", "multirun", "__main__",
 ]  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from vqe_prune import config, device_settings, excited_settings
 from vqe_prune.errors import ConvergenceError, InputError, PendingError
 from vqe_prune.excitation_settings import ORDERS, STARTS
 from vqe_prune.google_credentials import GOOGLE, check_credentials
+from vqe_prune.launcher_settings import LAUNCHERS, OBJECTIVES, SWEEPERS
 from vqe_prune.lie_settings import CALIBRATIONS, DISTANCES, ENSEMBLES
 from vqe_prune.molecule_input import molecule_names
 from vqe_prune.molecule_settings import ORBITALS
@@ -20,9 +21,12 @@ from vqe_prune.settings import Settings
 
 USAGE = """\
 Usage: python -m vqe_prune [setting=value ...]
+       python -m vqe_prune --multirun [setting=value,value ...]
+       python -m vqe_prune.report FOLDER
        python -m vqe_prune collect FOLDER
 
 Prepares a ground state, prunes the ansatz and checks the result; the same command again resumes or shows it.
+--multirun runs every combination of the values a,b, range(5), choice(a,b), glob(L*) of its settings (quote brackets).
 collect finishes a study whose jobs were sent to Google's service, from its folder; it sends and waits for nothing.
 
   molecule=NAME           {molecules}
@@ -125,6 +129,22 @@ collect finishes a study whose jobs were sent to Google's service, from its fold
   threads=                for large problems, and processes of a scan (all cores)
   output_dir=             folder of the results (outputs/NAME/DIGEST)
 
+  of a --multirun, whose results are shown together in outputs/multirun (output_dir= is then used in place of outputs):
+  launcher=               {launchers}: where points run
+                          (processes; the others: pip install 'vqe-prune[cluster]'); threads= of them are used here
+  launcher.cpus=          cores of each point (1)
+  launcher.memory=        GiB of each point, of Slurm and Ray
+  launcher.minutes=       of each point, of submitit (240); what runs out of them is queued again, three times
+  launcher.partition= launcher.account= launcher.jobs=    of Slurm; most jobs at once (100)
+  launcher.address=       of a Ray cluster that runs already (one on this machine is started)
+  sweeper=                {sweepers}: all points, or a search that Optuna leads (grid; pip install 'vqe-prune[sweep]');
+                          optuna takes interval(1e-4,5e-3), tag(log,interval(1e-4,5e-3)) and lists of values
+  sweeper.minimise=       any of [{objectives}]
+                          ([error,two_qubit_gates])
+  sweeper.trials=         points in all (32); more of them go on with the same search
+  sweeper.batch=          points that are chosen together, and run at once (4)
+  sweeper.seed=           of the search (0)
+
 Examples:
   python -m vqe_prune molecule=LiH
   python -m vqe_prune molecule=H2O pruner.tolerance=5e-4
@@ -133,8 +153,10 @@ Examples:
   python -m vqe_prune molecule=LiH pruner.orbitals=optimise device=willow_pink
   python -m vqe_prune study=scan molecule=LiH scan.bond_length=[1.0,3.5,0.1]
   python -m vqe_prune model=tfim model.n=6 ansatz=hardware_efficient ansatz.layers=12 pruner=eqntk
+  python -m vqe_prune --multirun molecule=LiH,BeH2 pruner=symmetry,lie,curvature 'seed=range(5)'
+  python -m vqe_prune --multirun sweeper=optuna molecule=LiH 'pruner.tolerance=tag(log,interval(1e-4,5e-3))'
 
-Exit status: 0 done; 2 the input cannot be used; 3 a calculation or a point of a scan did not converge, nothing could be
+Exit status: 0 done; 2 the input cannot be used; 3 a calculation or a point did not converge or failed, nothing could be
 measured on the device or jobs are not done; 130 interrupted.
 """
 
@@ -156,6 +178,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if {"-h", "--help"} & set(arguments):
             print(USAGE.format(**_choices()), flush=True)
             return 0
+        if {"-m", "--multirun"} & set(arguments):
+            from vqe_prune import multirun
+
+            return multirun.run([each for each in arguments if each not in ("-m", "--multirun")])
         if "--version" in arguments:
             from vqe_prune import __version__
 
@@ -237,6 +263,9 @@ def _choices() -> dict[str, str]:
         "excited_ansatze": excited_settings.ANSATZE,
         "studies": STUDIES,
         "structures": STRUCTURES,
+        "launchers": tuple(LAUNCHERS),
+        "sweepers": SWEEPERS,
+        "objectives": tuple(OBJECTIVES),
         "orders": ORDERS,
         "starts": STARTS,
         "ensembles": ENSEMBLES,

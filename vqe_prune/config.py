@@ -216,6 +216,8 @@ def _parse_overrides(arguments: Sequence[str]) -> dict[str, Any]:
             hint = f"molecule={argument}" if "/" in argument or argument in molecule_names() else "key=value"
             raise InputError(f"{argument!r} is not a setting; write {hint}, see --help")
         key, _, text = argument.partition("=")
+        if key.partition(".")[0] in ("launcher", "sweeper"):
+            raise InputError(f"{key} has no effect without --multirun; add it or leave {key} out")
         if key not in known and key not in GROUPS:
             raise InputError(f"unknown setting {key!r}{near_misses(key, [*known, *GROUPS])}")
         named = key in ("molecule.basis", "molecule.ecp") and not text.startswith("{")
@@ -229,7 +231,9 @@ def _parse_overrides(arguments: Sequence[str]) -> dict[str, Any]:
             except HydraException as error:
                 raise InputError(f"{argument}: cannot be read ({first_line(error)}); quote text with spaces") from error
             if override.is_sweep_override():
-                raise InputError(f"{argument}: several values for one run; give one, or a list in brackets: [a,b]")
+                raise InputError(
+                    f"{argument}: several values for one run; give one, a list in brackets: [a,b], or add --multirun"
+                )
             value = override.value()
         if "${" in str(value):
             raise InputError(f"{argument}: interpolation is not allowed in settings")

@@ -61,11 +61,13 @@ class Workers:
 
     Args:
         count: How many at once; with one, tasks are done in this process.
+        cores: Threads that libraries of each process may use.
+        apart: Whether a single one is a process of its own as well, so that a task may be killed alone.
 
     """
 
-    def __init__(self, count: int) -> None:
-        self.count = count
+    def __init__(self, count: int, *, cores: int = 1, apart: bool = False) -> None:
+        self.count, self._cores, self._apart = count, cores, apart
         self._pool: ProcessPoolExecutor | None = None
         self._others: set[int | None] = set()
 
@@ -100,9 +102,9 @@ class Workers:
             if done is not None:
                 done(k, result)
 
-        if self.count == 1 or len(tasks) == 0:
+        if (self.count == 1 and not self._apart) or len(tasks) == 0:
             for k, task in enumerate(tasks):
-                end(k, _guarded(function, task))
+                end(k, guarded(function, task))
             return results
         waiting, suspects = deque(range(len(tasks))), deque[int]()
         running: dict[Future[Any], int] = {}
@@ -140,10 +142,10 @@ class Workers:
             try:
                 with (
                     without_interrupts(),
-                    one_thread(),
+                    threads_of(self._cores),
                     main_hidden(),
                 ):  # processes start here, with the environment of now
-                    running[self._started().submit(_guarded, function, tasks[k])] = k
+                    running[self._started().submit(guarded, function, tasks[k])] = k
             except BrokenProcessPool:  # a process ended while it had nothing to do
                 self._stop(kill=True)
                 (suspects if suspects else waiting).appendleft(k)
@@ -181,7 +183,8 @@ def _begin() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _guarded(function: Callable[..., Any], task: tuple[Any, ...]) -> Any:
+def guarded(function: Callable[..., Any], task: tuple[Any, ...]) -> Any:
+    """Return ``function(*task)``, a `Failure` where it raised."""
     try:
         return function(*task)
     except (InputError, ConvergenceError, PendingError) as error:
@@ -215,10 +218,10 @@ def without_interrupts() -> Iterator[None]:
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Let processes that are started here use one thread each; this process keeps its own settings."""
+def threads_of(count: int) -> Iterator[None]:
+    """Let processes that are started here use so many threads each; this process keeps its own settings."""
     kept = {name: os.environ.get(name) for name in THREAD_SETTINGS}
-    os.environ.update(dict.fromkeys(THREAD_SETTINGS, "1"))
+    os.environ.update(dict.fromkeys(THREAD_SETTINGS, str(count)))
     try:
         yield
     finally:

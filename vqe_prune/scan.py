@@ -97,8 +97,8 @@ def run(settings: Settings, *, write: Callable[[str], Any] | None = None) -> Con
     study.use_threads(settings)
     coordinate, folder = coordinate_of(settings), config.output_folder(settings)
     check_writable(folder)
-    _check_points(settings, coordinate)
-    complete = _complete(folder, settings)
+    check_points(settings, coordinate)
+    complete = complete_scan(folder, settings)
     if complete is not None:
         write(format_scan(complete) + f"\nThis scan is complete; its report is {folder / 'report.html'}\n")
         return complete
@@ -136,7 +136,7 @@ def _check_any(scan: _Scan, failures: dict[int, Failure]) -> None:
         raise InputError(first if alike else f"every point fails, at {scan.names[0]}: {first}")
 
 
-def _check_points(settings: Settings, coordinate: Coordinate) -> None:
+def check_points(settings: Settings, coordinate: Coordinate) -> None:
     """Say what is wrong with any point before anything is computed."""
     for value in coordinate.values:
         point = point_settings(settings, value)
@@ -149,7 +149,7 @@ def _check_points(settings: Settings, coordinate: Coordinate) -> None:
             raise InputError(f"scan.{coordinate.name}: at {coordinate.text(value)}: {error}") from error
 
 
-def _complete(folder: Path, settings: Settings) -> Content | None:
+def complete_scan(folder: Path, settings: Settings) -> Content | None:
     """Return the folder's scan.json where it is of this scan and schema and no point failed."""
     path = folder / "scan.json"
     if not path.exists():

@@ -1,0 +1,400 @@
+"""Many studies from one command: ``--multirun molecule=LiH,BeH2 seed=range(5)``, resumed wherever they were stopped.
+
+Every point has the folder that it would have on its own, so that what is done, by whichever command, is found again by
+the hash of its settings; the multirun itself is a small folder that lists its points and shows their results together.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vqe_prune import batch, config, report, scan, study
+from vqe_prune.errors import ConvergenceError, InputError, PendingError
+from vqe_prune.launcher_settings import LauncherSettings, SweeperSettings, read_launcher, read_sweeper
+from vqe_prune.launchers import Launcher, open_launcher
+from vqe_prune.parallel import Failure
+from vqe_prune.report.merge import merge_points
+from vqe_prune.report.merge_page import write_merged
+from vqe_prune.report.merge_table import format_merged
+from vqe_prune.results import versions
+from vqe_prune.run_folder import Trace, check_writable, locked, write_atomically
+from vqe_prune.search import Trial, ask, check_search, front, values_of
+from vqe_prune.settings import Settings
+from vqe_prune.sweep import Point, Sweep, grid_points, multirun_digest, read_sweep
+
+MULTIRUN_SCHEMA = 1
+"""Version of multirun.json: digest, command, launcher, sweeper, points (arguments, swept, digest, folder relative to
+this one, status, reason, details of errors nobody expected), best (positions, of a search), notes, seconds and
+versions."""
+
+DONE, UNFINISHED, SENT, FAILED, WAITING = "done", "unfinished", "sent", "failed", "waiting"
+"""What a point can be; ``sent`` waits for jobs of Google's service."""
+
+LISTED_SECONDS = 5.0
+"""How often multirun.json is written while points end."""
+
+LINE_SECONDS = 10.0
+"""Off a terminal, how often progress is told."""
+
+
+@dataclass(eq=False)
+class _State:
+    """How far a point has come."""
+
+    point: Point
+    status: str = WAITING
+    reason: str = ""
+    details: str = ""
+    bad_input: bool = False
+
+
+@dataclass(eq=False)
+class _Multirun:
+    """What all steps of a multirun share; the states are filled as points end."""
+
+    sweep: Sweep
+    launcher: LauncherSettings
+    sweeper: SweeperSettings
+    arguments: Sequence[str]
+    folder: Path
+    write: Callable[[str], Any]
+    notes: list[str]
+    began: float
+    states: dict[str, _State] = field(default_factory=dict)
+    trials: list[str] = field(default_factory=list)
+    listed: float = 0.0
+    told: float = field(default_factory=time.monotonic)
+
+    def say(self, text: str) -> None:
+        """Tell the user one line."""
+        self.write(text + "\n")
+
+
+def run(arguments: Sequence[str], *, write: Callable[[str], Any] | None = None) -> int:
+    """Run every point of a command line with sweeps, or those that are left.
+
+    Args:
+        arguments: As on the command line, without ``--multirun``.
+        write: Prints text, default to standard output.
+
+    Returns:
+        The exit status: 0 where all is done, 3 where some points failed or are not converged.
+
+    Raises:
+        InputError: Something cannot be used, at any point; nothing has started.
+
+    """
+    began, write = time.perf_counter(), write or study.print_now
+    sweep = read_sweep(arguments)
+    launcher = read_launcher({key: value for key, value in sweep.own.items() if key.startswith("launcher")})
+    sweeper = read_sweeper({key: value for key, value in sweep.own.items() if key.startswith("sweeper")})
+    points: list[Point] = []
+    notes: list[str] = []
+    if sweeper.name == "optuna":
+        own = multirun_digest([*check_search(sweep, sweeper), f"{sweep.swept}", _searched(sweeper)])
+    else:
+        points, notes = grid_points(sweep)
+        own = multirun_digest([point.digest for point in points])
+    folder = sweep.root / "multirun" / own
+    check_writable(folder)
+    for point in points:
+        check_writable(config.output_folder(point.settings))
+    runner = open_launcher(launcher, sweep.cores, folder / "jobs")
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder, write):
+        multirun = _Multirun(sweep, launcher, sweeper, arguments, folder, write, notes, began)
+        with runner:
+            if sweeper.name == "optuna":
+                _search(multirun, runner, Trace(folder / "trace.jsonl"))
+            else:
+                _run_points(multirun, runner, points, len(points))
+        return _finish(multirun)
+
+
+def _searched(sweeper: SweeperSettings) -> str:
+    """What makes a search another one; more trials only make it longer."""
+    return f"{','.join(sweeper.minimise)} {sweeper.batch} {sweeper.seed}"
+
+
+def run_point(settings: Settings, place: str) -> str:
+    """Run one point, a study or a scan, in its own folder.
+
+    Args:
+        settings: Of the point.
+        place: Folder that relative names are relative to.
+
+    Returns:
+        An empty text, or what jobs of Google's service it still waits for.
+
+    """
+    if os.getcwd() != place:  # a node of a cluster
+        os.chdir(place)
+    try:
+        if settings.study == "scan":
+            batch.with_output(settings, lambda write: scan.run(settings, write=write))
+        else:
+            batch.run_quietly(settings)
+    except PendingError as error:
+        return str(error)
+    return ""
+
+
+def _run_points(multirun: _Multirun, runner: Launcher, points: Sequence[Point], total: int) -> None:
+    """Run those points that are not complete; all states are known afterwards."""
+    for point in points:
+        multirun.states[point.digest] = _known(point)
+    pending = [point for point in points if multirun.states[point.digest].status == WAITING]
+    progress = _Progress(multirun, total, len(pending))
+    _write_list(multirun)
+    tasks = [(_on(point.settings, multirun.launcher.cpus), os.getcwd()) for point in pending]
+
+    def end(k: int, result: Any) -> None:
+        state = multirun.states[pending[k].digest]
+        if isinstance(result, Failure):
+            state.status, state.reason, state.details = FAILED, result.reason, result.details
+            state.bad_input = result.bad_input
+        elif result:
+            state.status, state.reason = SENT, result
+        else:
+            fresh = _known(pending[k])
+            state.status, state.reason = fresh.status, fresh.reason
+            if state.status == WAITING:
+                state.status, state.reason = FAILED, "it ended without a result; see output.txt in its folder"
+        progress.ended(state)
+        if time.monotonic() - multirun.listed > LISTED_SECONDS:
+            _write_list(multirun)
+
+    with progress:
+        if tasks:
+            runner.run(run_point, tasks, end)
+
+
+def _on(settings: Settings, cores: int) -> Settings:
+    settings.threads = cores
+    return settings
+
+
+def _known(point: Point) -> _State:
+    """What the folder of a point says."""
+    settings, folder = point.settings, config.output_folder(point.settings)
+    try:
+        if settings.study == "scan":
+            content = scan.complete_scan(folder, settings) if folder.exists() else None
+            if content is None:
+                return _State(point)
+            texts = list(dict.fromkeys(text for each in content["points"] for text in each["warnings"]))
+            open_ends = texts if scan.unfinished(content) else []
+        else:
+            record = study.complete_record(folder, settings)
+            if record is None:
+                return _State(point)
+            open_ends = report.unfinished(record)
+    except InputError as error:
+        return _State(point, FAILED, str(error), bad_input=True)
+    return _State(point, UNFINISHED if open_ends else DONE, "; ".join(open_ends))
+
+
+def _search(multirun: _Multirun, runner: Launcher, trace: Trace) -> None:
+    """Ask for trials and run them, batch after batch; what was asked and found is in the trace."""
+    sweep, sweeper = multirun.sweep, multirun.sweeper
+    trials: list[Trial] = []
+    told = {event["batch"]: event["values"] for event in trace.find("told")}
+    asked = [event["trials"] for event in trace.find("asked")]
+    number = 0
+    while len(trials) < sweeper.trials:
+        if number < len(asked):
+            new = [Trial(chosen=chosen) for chosen in asked[number]]
+        else:
+            new = ask(sweep, sweeper, trials)
+            trace.add("asked", batch=number, trials=[dict(trial.chosen) for trial in new])
+        points = [sweep.point(trial.chosen) for trial in new]
+        multirun.trials += [point.digest for point in points]
+        fresh = list({point.digest: point for point in points}.values())
+        _run_points(multirun, runner, fresh, sweeper.trials)
+        values = told.get(number)
+        if values is None:
+            values = [_values(multirun, point) for point in points]
+            trace.add("told", batch=number, values=values)
+        trials += [
+            Trial(chosen=trial.chosen, values=None if found is None else tuple(found))
+            for trial, found in zip(new, values, strict=True)
+        ]
+        number += 1
+
+
+def _values(multirun: _Multirun, point: Point) -> tuple[float, ...] | None:
+    """The numbers that a search makes small at a point, None where it failed."""
+    if multirun.states[point.digest].status not in (DONE, UNFINISHED):
+        return None
+    return values_of(report.read_record(config.output_folder(point.settings)), multirun.sweeper)
+
+
+def _finish(multirun: _Multirun) -> int:
+    """Write and print what was found, and return the exit status."""
+    states = list(multirun.states.values())
+    bad = [state for state in states if state.status == FAILED]
+    _write_list(multirun)
+    if bad and len(bad) == len(states) and all(state.bad_input for state in bad):
+        where = "" if len(bad) == 1 else f"all {len(bad)} points fail, the first at {bad[0].point.name}: "
+        raise InputError(where + bad[0].reason)
+    merged = merge_points(multirun.folder)
+    write_merged(merged, multirun.folder, name="report", command=command_of(multirun.arguments))
+    multirun.say("\n" + format_merged(merged))
+    for note in multirun.notes:
+        multirun.say(f"Note: {note}")
+    _say_best(multirun)
+    for state in states:
+        if state.status in (FAILED, UNFINISHED, SENT):
+            multirun.say(f"{state.status}: {state.point.name}: {state.reason}")
+    done = sum(state.status == DONE for state in states)
+    multirun.say(f"\n{done} of {len(states)} points done. Results: {multirun.folder / 'report.html'}, report.csv there")
+    if bad and not all(state.bad_input for state in bad):
+        multirun.say("The same command tries the failed points again.")
+    waits = all(state.status in (DONE, SENT) and not state.point.settings.device.wait for state in states)
+    return 0 if done == len(states) or waits else ConvergenceError.exit_status
+
+
+def _best(multirun: _Multirun) -> list[int]:
+    """Positions among the states of the points of a search that no other one beats."""
+    if multirun.sweeper.name != "optuna":
+        return []
+    return front([_values(multirun, state.point) for state in multirun.states.values()])
+
+
+def _say_best(multirun: _Multirun) -> None:
+    best = _best(multirun)
+    if not best:
+        return
+    states, names = list(multirun.states.values()), multirun.sweeper.minimise
+    again = len(multirun.trials) - len(states)
+    multirun.say(
+        f"\nBest of {len(multirun.trials)} trials by {', '.join(names)}"
+        + (f" ({again} of them points that had been tried before)" if again else "")
+    )
+    for k in best:
+        values = _values(multirun, states[k].point) or ()
+        texts = ", ".join(f"{name} {value:.4g}" for name, value in zip(names, values, strict=True))
+        multirun.say(f"  {states[k].point.name}: {texts}")
+
+
+def _write_list(multirun: _Multirun) -> None:
+    """Write multirun.json: it lists points; what is done is known from their own folders."""
+    content = {
+        "schema": MULTIRUN_SCHEMA,
+        "digest": multirun.folder.name,
+        "command": command_of(multirun.arguments),
+        "launcher": asdict(multirun.launcher),
+        "sweeper": asdict(multirun.sweeper),
+        "points": [
+            {
+                "arguments": list(state.point.arguments),
+                "swept": dict(state.point.swept),
+                "digest": digest,
+                "folder": os.path.relpath(config.output_folder(state.point.settings), multirun.folder),
+                "status": state.status,
+                "reason": state.reason,
+                "details": state.details,
+            }
+            for digest, state in multirun.states.items()
+        ],
+        "best": _best(multirun),
+        "notes": multirun.notes,
+        "seconds": time.perf_counter() - multirun.began,
+        "versions": versions(),
+    }
+    write_atomically(multirun.folder / "multirun.json", json.dumps(content, indent=1) + "\n")
+    multirun.listed = time.monotonic()
+
+
+def command_of(arguments: Sequence[str]) -> str:
+    """Return the command that repeats a multirun, quoted for a shell."""
+    import shlex
+
+    return "python -m vqe_prune --multirun " + shlex.join(arguments)
+
+
+class _Progress:
+    """One live line on a terminal, else a line now and then: points done and failed, and the time left.
+
+    Args:
+        multirun: Whose points run.
+        total: All its points.
+        pending: How many run now.
+
+    """
+
+    def __init__(self, multirun: _Multirun, total: int, pending: int) -> None:
+        self._multirun, self._total, self._pending = multirun, total, pending
+        self._began = time.monotonic()
+        self._ended, self._live = 0, sys.stdout.isatty()
+        self._lock, self._over = threading.Lock(), threading.Event()
+
+    def __enter__(self) -> AbstractContextManager[Any]:
+        """Say what is there already, and start the live line."""
+        states = self._multirun.states.values()
+        before = sum(state.status in (DONE, UNFINISHED) for state in states)
+        if not self._multirun.trials:
+            found = f", {before} of them found done" if before else ""
+            self._multirun.say(f"{self._total} points{found}; {self._multirun.launcher.name}")
+        if self._live and self._pending:
+            threading.Thread(target=self._tick, daemon=True).start()
+        return nullcontext()
+
+    def __exit__(self, *_: object) -> None:
+        """End the live line."""
+        self._over.set()
+        with self._lock:
+            if self._live:
+                self._multirun.write("\r\x1b[K")
+
+    def ended(self, state: _State) -> None:
+        """Tell of a point that has ended."""
+        with self._lock:
+            self._ended += 1
+            if state.status == FAILED:
+                clear = "\r\x1b[K" if self._live else ""
+                self._multirun.say(f"{clear}FAILED: {state.point.name}: {state.reason}")
+            now = time.monotonic()
+            last = self._ended == self._pending and not self._multirun.trials
+            if not self._live and (last or now - self._multirun.told > LINE_SECONDS):
+                self._multirun.say(self._line())
+                self._multirun.told = now
+
+    def _tick(self) -> None:
+        while not self._over.wait(0.5):
+            with self._lock:
+                if not self._over.is_set():
+                    self._multirun.write(f"\r\x1b[K{self._line()}")
+
+    def _line(self) -> str:
+        states = self._multirun.states.values()
+        done = sum(state.status in (DONE, UNFINISHED, SENT) for state in states)
+        failed = sum(state.status == FAILED for state in states)
+        spent = time.monotonic() - self._began
+        parts = [f"{done} of {self._total} points done"]
+        parts += [f"{failed} failed"] if failed else []
+        left = self._total - done - failed
+        if self._ended and left:
+            parts.append(f"about {duration(spent / self._ended * left)} left")
+        return ", ".join([*parts, f"{duration(spent)} so far"])
+
+
+def duration(seconds: float) -> str:
+    """Return a time as people say it.
+
+    >>> duration(8.2), duration(200), duration(9000)
+    ('8 s', '3 min', '2.5 h')
+
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
