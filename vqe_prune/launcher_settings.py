@@ -35,7 +35,7 @@ OBJECTIVES = {
 SEARCHED = ("pruner", "ansatz", "training", "optimizer", "encoding")
 """Groups of settings that a search may set: those of one problem."""
 
-USUAL_JOBS, USUAL_MINUTES = 100, 240.0
+USUAL_JOBS, USUAL_MINUTES = 100, 240
 
 ON_CLUSTERS = ("submitit_slurm", "ray")
 """Launchers that may reach beyond this machine."""
@@ -48,7 +48,7 @@ class LauncherSettings:
     name: str = "processes"
     cpus: int = 1
     memory: float | None = None
-    minutes: float | None = None
+    minutes: int | None = None
     partition: str | None = None
     account: str | None = None
     jobs: int | None = None

@@ -29,6 +29,9 @@ POLL_SECONDS = 0.2
 
 SLURM_POLL_SECONDS = 5.0
 
+KILLED_THERE = KILLED.split(";")[0]
+"""Fewer at once does not help where each has a machine of its own."""
+
 Done = Callable[[int, Any], None]
 
 
@@ -290,9 +293,11 @@ def _result_of(job: Any) -> Any:
     try:
         return job.result()
     except Exception as error:
-        timed_out = "timed-out too many times" in str(error)
-        reason = "its minutes were not enough; raise launcher.minutes" if timed_out else KILLED.split(";")[0]
-        return Failure(f"{reason} (output in {job.paths.stderr})")
+        if "timed-out too many times" in str(error):
+            reason = "its minutes were not enough; raise launcher.minutes"
+        else:
+            reason = KILLED_THERE if type(error).__name__ == "UncompletedJobError" else _line(error, last=True)
+        return Failure(f"{reason} (its output is in {job.paths.stderr})")
 
 
 class RayWorkers:
@@ -347,13 +352,16 @@ class RayWorkers:
             k = running.pop(ready)
             try:
                 results[k] = ray.get(ready)
+            except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError):
+                results[k] = Failure(KILLED_THERE)
             except ray.exceptions.RayError as error:
-                results[k] = Failure(f"{KILLED.split(';')[0]} ({_line(error)})")
+                results[k] = Failure(_line(error, last=True), details=str(error))
             if done is not None:
                 done(k, results[k])
         return results
 
 
-def _line(error: BaseException) -> str:
-    """The first line of an error's text, with its class where it says nothing."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+def _line(error: BaseException, *, last: bool = False) -> str:
+    """The first line of an error's text, or the last one, where a traceback says what it was; else its class."""
+    lines = [line.strip("- ") for line in str(error).splitlines() if line.strip("- ")]
+    return (lines[-1 if last else 0] if lines else type(error).__name__)[:200]

@@ -25,11 +25,13 @@ from vqe_prune.parallel import Failure
 from vqe_prune.report.merge import merge_points
 from vqe_prune.report.merge_page import write_merged
 from vqe_prune.report.merge_table import format_merged
+from vqe_prune.report.table import format_error
 from vqe_prune.results import versions
 from vqe_prune.run_folder import Trace, check_writable, locked, write_atomically
 from vqe_prune.search import Trial, ask, check_search, front, values_of
 from vqe_prune.settings import Settings
 from vqe_prune.sweep import Point, Sweep, grid_points, multirun_digest, read_sweep
+from vqe_prune.units import error_unit
 
 MULTIRUN_SCHEMA = 1
 """Version of multirun.json: digest, command, launcher, sweeper, points (arguments, swept, digest, folder relative to
@@ -210,6 +212,7 @@ def _search(multirun: _Multirun, runner: Launcher, trace: Trace) -> None:
     told = {event["batch"]: event["values"] for event in trace.find("told")}
     asked = [event["trials"] for event in trace.find("asked")]
     number = 0
+    multirun.say(f"A search of {sweeper.trials} trials, {sweeper.batch} at once; {multirun.launcher.name}")
     while len(trials) < sweeper.trials:
         if number < len(asked):
             new = [Trial(chosen=chosen) for chosen in asked[number]]
@@ -282,7 +285,11 @@ def _say_best(multirun: _Multirun) -> None:
     )
     for k in best:
         values = _values(multirun, states[k].point) or ()
-        texts = ", ".join(f"{name} {value:.4g}" for name, value in zip(names, values, strict=True))
+        unit = report.read_record(config.output_folder(states[k].point.settings)).unit
+        texts = ", ".join(
+            f"error {format_error(value, unit)} {error_unit(unit)[1]}" if name == "error" else f"{name} {value:.0f}"
+            for name, value in zip(names, values, strict=True)
+        )
         multirun.say(f"  {states[k].point.name}: {texts}")
 
 

@@ -93,10 +93,13 @@ def ask(sweep: Sweep, chosen: SweeperSettings, trials: Sequence[Trial]) -> list[
 
 
 def values_of(record: Record, chosen: SweeperSettings) -> tuple[float, ...] | None:
-    """Return the numbers that a search makes small: of the final stage, the error by its magnitude."""
+    """Return the numbers that a search makes small: of the final stage, the error by its magnitude.
+
+    Nine decimals: what is beyond is rounding, and would decide between equal points.
+    """
     last = record.stages[-1]
     found = [last[OBJECTIVES[name]] for name in chosen.minimise]
-    return None if None in found else tuple(abs(float(value)) for value in found)
+    return None if None in found else tuple(round(abs(float(value)), 9) for value in found)
 
 
 def front(values: Sequence[tuple[float, ...] | None]) -> list[int]:

@@ -187,7 +187,10 @@ def _values(key: str, text: str, argument: str) -> tuple[str, ...] | Interval:
         if log and value.start <= 0:
             raise InputError(f"{argument}: a logarithmic scale needs ends above 0")
         return Interval(low=value.start, high=value.end, log=log, whole=whole)
-    found = tuple(dict.fromkeys(_text_of(each) for each in override.sweep_iterator()))
+    each: Any = override.sweep_iterator()
+    if override.is_range_sweep():  # a sum of steps that falls short of the stop by rounding is the stop, and left out
+        each = [x for x in each if abs(float(x) - float(value.stop)) > 10.0**-DECIMALS]
+    found = tuple(dict.fromkeys(map(_text_of, each)))
     if not found:
         raise InputError(f"{argument}: there is no value in it")
     return found
