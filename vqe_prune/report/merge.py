@@ -72,6 +72,7 @@ class Merged:
         scans: Folder and content of each scan.json.
         failed: Name and reason of each point that has failed.
         notes: What was passed over, a line each.
+        doubled: Folders of a study that another folder holds as well, and that one.
 
     """
 
@@ -79,6 +80,7 @@ class Merged:
     scans: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    doubled: list[tuple[str, str]] = field(default_factory=list)
 
     def varying(self, rows: Sequence[Row] | None = None) -> list[str]:
         """Return the settings that differ between rows, default all of them."""
@@ -179,7 +181,7 @@ def _add_record(merged: Merged, seen: dict[Path | str, str], place: Path, folder
     own = row.values["digest"]
     if isinstance(own, str):
         if own in seen:
-            merged.notes.append(f"{label}: the same study as {seen[own]}, counted once")
+            merged.doubled.append((label, seen[own]))
             return
         seen[own] = folder
     merged.rows.append(row)
@@ -290,8 +292,8 @@ def _problem_of(settings: Any, record: Record) -> str:
     """A hash of what was solved."""
     content: Any = [record.problem["name"], record.energies["exact"]]
     if isinstance(settings, dict) and isinstance(settings.get("molecule"), dict):
-        model = settings.get("model") or {}
+        groups = {key: settings.get(key) for key in ("model", "file_contents")}
+        model, files = (group if isinstance(group, dict) else {} for group in groups.values())
         chosen = {k: v for k, v in settings["molecule"].items() if k not in ("source", "fcidump")}
-        files = settings.get("file_contents") or {}
         content = [record.problem["name"], model if model.get("name") else chosen, {**files, "ansatz": None}]
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:12]

@@ -12,9 +12,11 @@ from vqe_prune.report.merge_pictures import pareto_picture
 from vqe_prune.report.merge_table import (
     csv_text,
     data_of,
+    has_runs,
     headline,
     passed_over,
     problems,
+    scans_of,
     seeds_of,
     table_of,
     write_parquet,
@@ -60,9 +62,14 @@ def _page(merged: Merged, command: str, files: list[str]) -> str:
         items = "".join(f"<li>{escape(line)}</li>" for line in lines)
         sections.append(f"<h2>Failed or passed over</h2><ul>{items}</ul>")
     groups = problems(merged)
-    drawn = sorted((g for g in groups if len(g[1]) > 1), key=lambda g: -len(g[1]))[:MOST_PICTURES]
+    drawn = sorted((g for g in groups if len(g[1]) > 1 and has_runs(g[1])), key=lambda g: -len(g[1]))[:MOST_PICTURES]
     chosen = {title for title, _ in drawn}
-    sections += [_problem(merged, title, rows, pictured=title in chosen) for title, rows in groups if _shown(rows)]
+    sections += [_problem(merged, title, rows, pictured=title in chosen) for title, rows in groups if has_runs(rows)]
+    for unit in dict.fromkeys(str(content["unit"]) for _, content in merged.scans):
+        header, rows = scans_of(merged, unit)
+        if rows:
+            title = f"<h2>Scans, errors in {escape(error_unit(unit)[1])}</h2>"
+            sections.append(f"{title}<div class=wide>{_table(header, rows, text_columns=(3,))}</div>")
     sections += [_scan(folder, content) for folder, content in merged.scans[:MOST_PICTURES]]
     sections.append(f"<h2>How it was made</h2><p><code>{escape(command)}</code></p>")
     return (
@@ -70,11 +77,6 @@ def _page(merged: Merged, command: str, files: list[str]) -> str:
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{escape(headline(merged))}</title>'
         f"<style>{STYLE}{WIDE}</style></head><body>\n" + "\n".join(filter(None, sections)) + "\n</body></html>\n"
     )
-
-
-def _shown(rows: list[Row]) -> bool:
-    """Whether a problem has a section of its own: a single point of a scan stands in the scan's table."""
-    return len(rows) > 1 or rows[0].values["study"] == "run"
 
 
 def _problem(merged: Merged, title: str, rows: list[Row], *, pictured: bool) -> str:

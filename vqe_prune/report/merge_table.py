@@ -12,6 +12,7 @@ from typing import Any
 
 from vqe_prune.errors import as_typed
 from vqe_prune.report.merge import COLUMNS, Merged, Row
+from vqe_prune.report.scan_table import ALONE, FINAL
 from vqe_prune.report.table import format_error
 from vqe_prune.run_folder import write_atomically
 from vqe_prune.units import error_unit
@@ -49,7 +50,7 @@ def format_merged(merged: Merged) -> str:
     """Return the tables of all problems as text, of seeds where several were run, and what was passed over."""
     parts, shown = [], 0
     for name, rows in problems(merged):
-        if shown >= MOST_LINES:
+        if shown >= MOST_LINES or not has_runs(rows):
             continue
         header, lines = table_of(merged, rows)
         unit = error_unit(str(rows[0].values["unit"]))[1]
@@ -60,7 +61,46 @@ def format_merged(merged: Merged) -> str:
             parts.append(f"{name}, over seeds\n" + columns(header, lines))
     if len(merged.rows) > MOST_LINES:
         parts.append(f"{len(merged.rows) - MOST_LINES} more runs are not printed; the files have all")
+    for unit in dict.fromkeys(str(content["unit"]) for _, content in merged.scans):
+        header, lines = scans_of(merged, unit)
+        if lines:
+            parts.append(f"scans, errors in {error_unit(unit)[1]}\n" + columns(header, lines))
     return "\n\n".join(parts) or "no finished run"
+
+
+def has_runs(rows: Sequence[Row]) -> bool:
+    """Whether any of some rows is more than a point of a scan, which has a table of its own."""
+    return any(row.values["study"] == "run" for row in rows)
+
+
+def scans_of(merged: Merged, unit: str) -> tuple[list[str], list[list[str]]]:
+    """Return header and texts of the scans whose energies have a unit: sizes and errors of their pruned curves."""
+    header = [
+        "scan",
+        "along",
+        "points",
+        "pruner",
+        "structure",
+        "parameters",
+        "2-qubit gates",
+        "largest",
+        "non-parallelity",
+    ]
+    lines = []
+    for _, content in merged.scans:
+        try:
+            rules = "+".join(content["settings"]["pruner"]["rules"])
+            for row in content["curves"]:
+                if content["unit"] != unit or row["key"] not in (FINAL, ALONE):
+                    continue
+                sizes = [_span(row[name] or [0]) for name in ("n_parameters", "n_two_qubit_gates")]
+                errors = [format_error(row[name], unit) for name in ("largest_error", "non_parallelity")]
+                done = sum(not point["failed"] for point in content["points"])
+                along = str(content["coordinate"]["name"])
+                lines.append([str(content["name"]), along, str(done), rules, str(row["label"]), *sizes, *errors])
+        except (KeyError, TypeError, ValueError):  # of another version; its own page has its numbers
+            continue
+    return header, lines
 
 
 def table_of(merged: Merged, rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
@@ -176,8 +216,12 @@ def write_parquet(data: Mapping[str, Sequence[Any]], path: Path) -> bool:
 
 def passed_over(merged: Merged) -> list[str]:
     """Return a line for each point that failed and for each folder that was passed over."""
-    failed = [f"failed: {name}: {reason}" for name, reason in merged.failed]
-    return [*failed, *merged.notes]
+    lines = [f"failed: {name}: {reason}" for name, reason in merged.failed] + merged.notes
+    if merged.doubled:
+        one, other = merged.doubled[0]
+        runs = counted(len(merged.doubled), "run")
+        lines.append(f"counted once: {runs} of the same study as another one, such as {one} and {other}")
+    return lines
 
 
 def headline(merged: Merged) -> str:
