@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +30,8 @@ POLL_SECONDS = 0.2
 """How often jobs of submitit on this machine are asked for; Slurm is asked by submitit as it sees fit."""
 
 SLURM_POLL_SECONDS = 5.0
+
+CONNECT_SECONDS = 10.0
 
 KILLED_THERE = KILLED.split(";")[0]
 """Fewer at once does not help where each has a machine of its own."""
@@ -69,6 +73,8 @@ def open_launcher(chosen: LauncherSettings, cores: int | None, folder: Path) -> 
     )
     if package is not None and find_spec(package) is None:
         raise InputError(f"launcher={chosen.name} needs {package}: pip install 'vqe-prune[cluster]'")
+    if chosen.name == "submitit_slurm" and shutil.which("srun") is None:
+        raise InputError("launcher=submitit_slurm: there is no srun here; start it on a login node of a Slurm cluster")
     if cores is not None and (chosen.name == "submitit_slurm" or chosen.address is not None):
         limit = "launcher.jobs= and " if chosen.name == "submitit_slurm" else ""
         raise InputError(f"threads= is for this machine; with launcher={chosen.name} set {limit}launcher.cpus=")
@@ -322,6 +328,7 @@ class RayWorkers:
         own: dict[str, Any] = {"num_cpus": max(self._cores, chosen.cpus), "include_dashboard": False}
         started = own if chosen.address is None else {"address": chosen.address}
         variables = dict.fromkeys(THREAD_SETTINGS, str(chosen.cpus))
+        _check_reachable(chosen.address)
         try:
             ray.init(log_to_driver=False, logging_level="error", runtime_env={"env_vars": variables}, **started)
         except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
@@ -359,6 +366,17 @@ class RayWorkers:
             if done is not None:
                 done(k, results[k])
         return results
+
+
+def _check_reachable(address: str | None) -> None:
+    """Raise InputError where nobody listens at host:port; Ray itself would try for minutes."""
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        return  # none, or auto
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise InputError(f"launcher.address={address} cannot be reached: {_line(error)}") from error
 
 
 def _line(error: BaseException, *, last: bool = False) -> str:

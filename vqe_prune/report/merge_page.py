@@ -99,7 +99,7 @@ def _problem(merged: Merged, title: str, rows: list[Row], *, pictured: bool) -> 
     parts.append(f"<p>Reports of the runs: {' · '.join(links)}</p>")
     header, lines = seeds_of(merged, rows)
     if lines:
-        parts.append("<h3>Over seeds</h3>" + _table(header, lines, text_columns=(0, 1)))
+        parts.append(f"<h3>Over seeds</h3><div class=wide>{_table(header, lines, text_columns=(0, 1))}</div>")
     return "".join(parts)
 
 

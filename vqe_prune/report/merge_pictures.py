@@ -88,7 +88,8 @@ def _draw(axis: Any, rows: Sequence[Row], key: str, unit: str) -> None:
         colour = GREY if control else COLOURS[place % len(COLOURS)]
         chosen = [k for k, row in enumerate(rows) if row.values["pruner"] == rule]
         look: dict[str, Any] = {"linestyle": "", "marker": markers[place % len(markers)], "color": colour}
-        label = f"{rule} (control)" if control else rule
+        name = rule.removeprefix("symmetry+")  # the exact rule comes before all others
+        label = f"{name} (control)" if control else name
         axis.plot([points[k][0] for k in chosen], [points[k][1] for k in chosen], markersize=5, label=label, **look)
         below = [k for k in chosen if rows[k].values["error"] < -SMALLEST_ERROR]
         ring: dict[str, Any] = {"linestyle": "", "marker": "o", "fillstyle": "none", "color": colour, "markersize": 9}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
@@ -37,9 +38,19 @@ def problems(merged: Merged) -> list[tuple[str, list[Row]]]:
     for name, alike in named.items():
         keys = [key for key in merged.varying([row for rows in alike for row in rows]) if _of_problem(key)]
         for rows in alike:
+            differing = merged.varying(rows)
             texts = [f"{key.partition('.')[2]} {_text(rows[0].settings.get(key))}" for key in keys if len(alike) > 1]
-            found.append((", ".join([name, *texts]), rows))
+            found.append((", ".join([name, *texts]), sorted(rows, key=partial(_place, differing))))
     return found
+
+
+def _place(keys: Sequence[str], row: Row) -> list[tuple[bool, float, str]]:
+    """What rows are sorted by: controls last, then rules, settings and seeds."""
+    parts = [row.values["control"], row.values["ansatz"], row.values["pruner"], *map(row.settings.get, keys)]
+    return [
+        (False, float(part), "") if isinstance(part, int | float) else (True, 0.0, _text(part))
+        for part in [*parts, row.values["seed"]]
+    ]
 
 
 def _of_problem(key: str) -> bool:
