@@ -134,10 +134,10 @@ collect finishes a study whose jobs were sent to Google's service, from its fold
                           (processes; the others: pip install 'vqe-prune[cluster]'); threads= of them are used here
   launcher.cpus=          cores of each point (1)
   launcher.memory=        GiB of each point, of Slurm and Ray
-  launcher.minutes=       of each point, of submitit (240); what runs out of them is queued again, three times
+  launcher.minutes=       of each point, of submitit (240); what runs out of them is queued again
   launcher.partition= launcher.account= launcher.jobs=    of Slurm; most jobs at once (100)
   launcher.address=       of a Ray cluster that runs already (one on this machine is started)
-  sweeper=                {sweepers}: all points, or a search that Optuna leads (grid; pip install 'vqe-prune[sweep]');
+  sweeper=                {sweepers}: all points, or a search by Optuna (grid; pip install 'vqe-prune[sweep]');
                           optuna takes interval(1e-4,5e-3), tag(log,interval(1e-4,5e-3)) and lists of values
   sweeper.minimise=       any of [{objectives}]
                           ([error,two_qubit_gates])

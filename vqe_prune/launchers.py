@@ -73,11 +73,11 @@ def open_launcher(chosen: LauncherSettings, cores: int | None, folder: Path) -> 
     )
     if package is not None and find_spec(package) is None:
         raise InputError(f"launcher={chosen.name} needs {package}: pip install 'vqe-prune[cluster]'")
-    if chosen.name == "submitit_slurm" and shutil.which("srun") is None:
-        raise InputError("launcher=submitit_slurm: there is no srun here; start it on a login node of a Slurm cluster")
     if cores is not None and (chosen.name == "submitit_slurm" or chosen.address is not None):
         limit = "launcher.jobs= and " if chosen.name == "submitit_slurm" else ""
         raise InputError(f"threads= is for this machine; with launcher={chosen.name} set {limit}launcher.cpus=")
+    if chosen.name == "submitit_slurm" and shutil.which("srun") is None:
+        raise InputError("launcher=submitit_slurm: there is no srun here; start it on a login node of a Slurm cluster")
     at_once = max(1, (cores or usable_cores()) // chosen.cpus)
     if chosen.name == "joblib":
         return JoblibWorkers(at_once, chosen.cpus)
