@@ -105,7 +105,7 @@ def test_a_scan_says_what_its_points_are(done: Path) -> None:
         assert abs(point["stages"][-1]["energy"] - exact) < 1e-8  # one pair excitation is exact
         record = read_record(done / point["folder"])
         assert record.stages[-1]["energy"] == point["stages"][-1]["energy"]
-        assert {"report.html", "trace.jsonl", "angles.npz", "output.txt"} <= {
+        assert {"report.html", "trace.jsonl", "angles.npz", "run.log"} <= {
             path.name for path in (done / point["folder"]).iterdir()
         }
         assert point["alone"]["n_parameters"] == 1

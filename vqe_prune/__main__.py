@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vqe_prune import config, device_settings, excited_settings
+from vqe_prune.console import OUTPUTS
 from vqe_prune.errors import ConvergenceError, InputError, PendingError
 from vqe_prune.excitation_settings import ORDERS, STARTS
 from vqe_prune.google_credentials import GOOGLE, check_credentials
@@ -127,6 +128,8 @@ collect finishes a study whose jobs were sent to Google's service, from its fold
   exact=                  false leaves out the exact energy (true)
   seed=                   of the random rule, and the first of the random starts and restarts (0)
   threads=                for large problems, and processes of a scan (all cores)
+  output=                 {outputs}: warnings and the result in one line, or a live line beside what is found,
+                          or every step as a line; run.log in the folder holds what was said (normal)
   output_dir=             folder of the results (outputs/NAME/DIGEST)
 
   of a --multirun, whose results are shown together in outputs/multirun (output_dir= is then used in place of outputs):
@@ -272,6 +275,7 @@ def _choices() -> dict[str, str]:
         "distances": DISTANCES,
         "calibrations": CALIBRATIONS,
         "orbitals": ORBITALS,
+        "outputs": OUTPUTS,
     }
     lines = ", ".join(config.ENCODINGS[:5]) + ",\n" + " " * 26 + ", ".join(config.ENCODINGS[5:])
     joined = {key: ", ".join(values) for key, values in names.items()}

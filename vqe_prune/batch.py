@@ -1,13 +1,12 @@
 """Many studies in parallel processes, each in its own folder: failures are listed, and all can be killed and resumed.
 
-A study that is complete is not run again; one that was killed goes on from its trace; what a study prints is appended
-to ``output.txt`` in its folder. Scans use it, and so can any list of settings.
+A study that is complete is not run again; one that was killed goes on from its trace; what a study says is appended
+to ``run.log`` in its folder, and nothing is printed. Scans use it, and so can any list of settings.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from vqe_prune import study
 from vqe_prune.config import output_folder
@@ -16,8 +15,6 @@ from vqe_prune.parallel import Failure, Workers
 from vqe_prune.problem import Problem
 from vqe_prune.run_folder import check_writable
 from vqe_prune.settings import Settings
-
-OUTPUT = "output.txt"
 
 
 def run_studies(
@@ -65,13 +62,9 @@ def run_studies(
 
 
 def run_quietly(settings: Settings, known: Problem | None = None) -> None:
-    """Run one study and append what it prints to ``output.txt`` in its folder."""
-    with_output(settings, lambda write: study.run(settings, write=write, known=known))
+    """Run one study that prints nothing: what it says is in ``run.log`` in its folder."""
+    study.run(settings, write=nothing, known=known)
 
 
-def with_output(settings: Settings, work: Callable[[Callable[[str], Any]], Any]) -> None:
-    """Do work of a study with a function that appends text to ``output.txt`` in its folder."""
-    folder = output_folder(settings)
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / OUTPUT).open("a", encoding="utf-8", buffering=1) as file:
-        work(file.write)
+def nothing(text: str) -> None:
+    """Print nothing."""

@@ -16,6 +16,7 @@ from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from vqe_prune.console import OUTPUTS
 from vqe_prune.device_settings import check_device
 from vqe_prune.errors import InputError, first_line, near_misses
 from vqe_prune.excitation_settings import FABRICS, check_excitations, fill_excitation_defaults
@@ -372,6 +373,9 @@ def _check(settings: Settings, given: set[str]) -> None:
     for key, value in positive.items():
         if not (math.isfinite(value) and value > 0):
             raise InputError(f"{key}={value} must be above 0")
+    if settings.output not in OUTPUTS:
+        hint = near_misses(settings.output, OUTPUTS)
+        raise InputError(f"unknown output={settings.output}{hint}; the folder of the results is output_dir=")
     if settings.output_dir == "":
         raise InputError("output_dir= is empty; give a folder, or leave it out")
     if settings.seed < 0:

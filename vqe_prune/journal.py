@@ -2,50 +2,48 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vqe_prune.console import Console
 from vqe_prune.optimize import Optimum, StopReason
 from vqe_prune.prune.elimination import PathPoint
 from vqe_prune.prune.journal import Journal
 from vqe_prune.report.table import millihartree
 from vqe_prune.run_folder import Trace
+from vqe_prune.time_left import duration, steps_left
 from vqe_prune.units import HARTREE
 from vqe_prune.wording import counted
 
 CHECKPOINT_SECONDS = 5.0
-"""An optimisation that is killed loses at most this much work."""
-
-LINE_SECONDS = 10.0
-"""Off a terminal, how often a long step reports itself."""
+"""An optimisation that is killed loses at most this much work, and its steps since then in the picture."""
 
 
 class TraceJournal(Journal):
-    """A journal that prints progress and writes it to the run's trace.
+    """A journal that tells progress and writes it to the run's trace.
 
     Args:
         trace: The run's trace.
-        write: Prints text; carriage returns are only sent to a terminal.
+        console: Where what it tells goes.
         exact: Exact energy that errors refer to, None where it is not known.
         unit: Unit of energies, hartree or J.
 
     """
 
-    def __init__(self, trace: Trace, write: Callable[[str], Any], exact: float | None, unit: str = HARTREE) -> None:
-        self._trace, self._write, self._exact, self._unit = trace, write, exact, unit
-        self._live = sys.stdout.isatty()
-        self._began = self._printed = self._saved = time.monotonic()
-        self._open_line = False
+    def __init__(self, trace: Trace, console: Console, exact: float | None, unit: str = HARTREE) -> None:
+        self._trace, self._exact, self._unit = trace, exact, unit
+        self.console = console
+        self._began = self._saved = time.monotonic()
+        self._values: list[float] = []
+        self._first = 0
 
     def say(self, text: str) -> None:
         """Tell the user one line or table."""
-        self._close_line()
-        self._write(text + "\n")
+        self.console.say(text)
 
     def angles(self, stage: str) -> NDArray[np.float64] | None:
         """Return the angles of a stage's last checkpoint."""
@@ -67,7 +65,7 @@ class TraceJournal(Journal):
     def note(self, stage: str, content: dict[str, Any]) -> None:
         """Trace a stage's training and scores."""
         self._trace.add("noted", stage=stage, content=content)
-        self._began = time.monotonic()  # steps of the optimiser that follows are timed from here
+        self._begin()
 
     def path(self, rule: str) -> list[PathPoint]:
         """Return the points of a rule's path from the trace."""
@@ -89,9 +87,18 @@ class TraceJournal(Journal):
         content: dict[str, Any] = {"stage": stage, "step": step, "energy": energy, "error": self._error(energy)}
         if now - self._saved > CHECKPOINT_SECONDS:
             content["angles"], self._saved = angles.tolist(), now
-        self._trace.add("step", **content)
-        per_step = (now - self._began) / step
-        self._progress(f"{stage}: step {step}, {self._energy(energy)}, {per_step:.2g} s a step")
+            self._trace.add("step", **content)
+        else:
+            self._trace.remember("step", **content)
+        self._values.append(energy)
+        if self.console.due():
+            seconds = now - self._began
+            left = steps_left(self._values)
+            parts = [f"{stage}: step {step}", *self._energies(energy)]
+            if left is not None and left * seconds / len(self._values) > 1.0:
+                parts.append(f"about {duration(left * seconds / len(self._values))} to go")
+            per_step = f"{seconds / len(self._values):.2g} s a step"
+            self.console.progress([*parts, f"{duration(seconds)} so far", per_step])
 
     def reached(self, stage: str, optimum: Optimum, seconds: float) -> None:
         """Trace and print an optimum."""
@@ -101,12 +108,12 @@ class TraceJournal(Journal):
             **self._optimum_content(optimum),
         )
         self.say(
-            f"{stage}: {counted(len(optimum.angles), 'parameter')}, {self._energy(optimum.value)}, "
+            f"{stage}: {counted(len(optimum.angles), 'parameter')}, {', '.join(self._energies(optimum.value))}, "
             f"{counted(optimum.steps, 'step')} in {seconds:.2f} s"
         )
         if optimum.reason is StopReason.STEPS:
-            self.say(f"{stage}: {optimum.reason.value}")
-        self._began = time.monotonic()
+            self.console.warn(f"{stage}: {optimum.reason.value}")
+        self._begin()
 
     def pruned(self, rule: str, point: PathPoint) -> None:
         """Trace a point of a path and show how far it has come."""
@@ -121,15 +128,17 @@ class TraceJournal(Journal):
             score=point.score,
             kept=list(point.kept),
         )
-        if not point.removed:
-            self._began = time.monotonic()
-            return
-        started = self._trace.find("path", rule=rule)[0]["n_parameters"]
         left = len(point.kept)
-        remaining = (time.monotonic() - self._began) / max(started - left, 1) * left
-        self._progress(
-            f"{rule}: {counted(left, 'parameter')} left, {self._energy(point.value)}, at most {remaining:.0f} s to go"
-        )
+        if not point.removed:
+            self._begin()
+            self._first = left
+        elif self.console.due():
+            first = self._first or left + len(point.removed)  # of a run that goes on, only its own deletions are timed
+            seconds = time.monotonic() - self._began
+            remaining = seconds / max(first - left, 1) * left
+            to_go = f"at most {duration(remaining)} to go"
+            parts = [f"{rule}: {counted(left, 'parameter')} left", *self._energies(point.value), to_go]
+            self.console.progress([*parts, f"{duration(seconds)} so far"])
 
     def _optimum_content(self, optimum: Optimum) -> dict[str, Any]:
         return {**optimum_content(optimum), "error": self._error(optimum.value)}
@@ -137,25 +146,18 @@ class TraceJournal(Journal):
     def _error(self, energy: float) -> float | None:
         return None if self._exact is None else energy - self._exact
 
-    def _energy(self, energy: float) -> str:
-        error = self._error(energy)
-        if self._unit != HARTREE:
-            return f"E = {energy:.8f} {self._unit}" + ("" if error is None else f", error {error:.1e} {self._unit}")
-        return f"E = {energy:.8f} Eh" + ("" if error is None else f", error {millihartree(error)} mHa")
+    def _begin(self) -> None:
+        """Time what follows from now."""
+        self._began, self._values = time.monotonic(), []
+        self.console.begin()
 
-    def _progress(self, text: str) -> None:
-        now = time.monotonic()
-        if self._live and now - self._printed > 0.1:
-            self._write(f"\r\x1b[K{text}")
-            self._open_line, self._printed = True, now
-        elif not self._live and now - self._printed > LINE_SECONDS:
-            self._write(text + "\n")
-            self._printed = now
-
-    def _close_line(self) -> None:
-        if self._open_line:
-            self._write("\r\x1b[K")
-            self._open_line = False
+    def _energies(self, energy: float) -> list[str]:
+        """An energy and its error, where that is known, in words."""
+        error, unit = self._error(energy), "Eh" if self._unit == HARTREE else self._unit
+        words = [f"E = {energy:.8f} {unit}"]
+        if error is not None:
+            words.append(f"error {millihartree(error)} mHa" if self._unit == HARTREE else f"error {error:.1e} {unit}")
+        return words
 
 
 def optimum_content(optimum: Optimum) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from typing import Any
 
 from vqe_prune.errors import InputError
 
-FILES = ("record.json", "trace.jsonl", ".lock")
+LOG = "run.log"
+FILES = ("record.json", "trace.jsonl", LOG, ".lock")
 FOLDERS = ("device",)
 """What a study needs as files and as folders under its own."""
 
@@ -81,17 +82,23 @@ class Trace:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path, self._waiting = path, list[str]()
         self.events = _read_events(path)
         if path.exists():  # drop a line that a killed run did not finish, so that the next one starts on its own
             write_atomically(path, "".join(json.dumps(event) + "\n" for event in self.events))
 
     def add(self, event: str, **content: Any) -> None:
         """Append an event; it is on its way to the disk when this returns."""
+        self.remember(event, **content)
+        with self._path.open("a") as file:
+            file.write("".join(self._waiting))
+        self._waiting.clear()
+
+    def remember(self, event: str, **content: Any) -> None:
+        """Append an event that goes to the disk with the next one: opening the file takes longer than a small step."""
         line = {"event": event, **content}
         self.events.append(line)
-        with self._path.open("a") as file:
-            file.write(json.dumps(line) + "\n")
+        self._waiting.append(json.dumps(line) + "\n")
 
     def find(self, event: str, **content: Any) -> list[dict[str, Any]]:
         """Return the events of one kind whose fields have the given values, oldest first."""
@@ -118,14 +125,14 @@ def _read_events(path: Path) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def locked(folder: Path, write: Callable[[str], Any]) -> Iterator[None]:
+def locked(folder: Path, say: Callable[[str], Any]) -> Iterator[None]:
     """Hold the folder's lock, waiting for another run that holds it.
 
     The operating system frees the lock when its holder ends, however it ends.
 
     Args:
         folder: The run's folder.
-        write: Told where the lock has to be waited for.
+        say: Told where the lock has to be waited for.
 
     """
     import fcntl
@@ -134,6 +141,6 @@ def locked(folder: Path, write: Callable[[str], Any]) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            write(f"Another run is working in {folder}: waiting for it.\n")
+            say(f"Another run is working in {folder}: waiting for it.")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield

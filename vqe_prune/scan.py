@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vqe_prune import batch, config, report, study
+from vqe_prune.console import Console
 from vqe_prune.curve import CurveJournal, point_pruning, prune_segment
 from vqe_prune.errors import ConvergenceError, InputError
 from vqe_prune.inputs import build_ansatz, build_model, read_molecule
@@ -19,11 +19,12 @@ from vqe_prune.neighbours import CurvePoint, Segment, segments, solve_curve, sol
 from vqe_prune.parallel import Failure, Workers, failure_of, usable_cores
 from vqe_prune.prune.family import FamilyPruning
 from vqe_prune.prune.pruning import Pruning
-from vqe_prune.report.scan_table import SCAN_SCHEMA, curve_row, format_scan
+from vqe_prune.report.scan_table import SCAN_SCHEMA, curve_row, format_scan, scan_headline
 from vqe_prune.results import versions
 from vqe_prune.run_folder import Trace, check_writable, locked, write_atomically
 from vqe_prune.scan_settings import Coordinate, coordinate_of, point_settings
 from vqe_prune.settings import Settings, digest
+from vqe_prune.time_left import duration
 
 Content = dict[str, Any]
 PROBLEM_FILE = "problem.npz"
@@ -36,7 +37,7 @@ class _Scan:
     settings: Settings
     coordinate: Coordinate
     folder: Path
-    write: Callable[[str], Any]
+    console: Console
     trace: Trace
     workers: Workers
 
@@ -61,19 +62,24 @@ class _Scan:
 
     def say(self, text: str) -> None:
         """Tell the user one line."""
-        self.write(text + "\n")
+        self.console.say(text)
 
     def counter(self, what: str, total: int) -> Callable[[int, Any], None]:
         """Return what is called with each point that ends."""
-        ended = 0
+        ended, began = 0, time.monotonic()
+        self.console.begin()
 
         def done(k: int, result: Any) -> None:
             nonlocal ended
             ended += 1
+            seconds = time.monotonic() - began
             if isinstance(result, Failure):
-                self.say(f"{what} {ended}/{total}: {self.names[k]} FAILED: {result.reason}")
-            elif ended == total or sys.stdout.isatty() or ended % max(1, total // 5) == 0:
-                self.say(f"{what} {ended}/{total}")
+                self.console.warn(f"{what} {ended}/{total}: {self.names[k]} FAILED: {result.reason}")
+            elif ended == total:
+                self.say(f"{what} {ended}/{total}, {duration(seconds)}")
+            else:
+                left = f"about {duration(seconds / ended * (total - ended))} to go"
+                self.console.progress([f"{what} {ended}/{total}", left, f"{duration(seconds)} so far"])
 
         return done
 
@@ -93,26 +99,29 @@ def run(settings: Settings, *, write: Callable[[str], Any] | None = None) -> Con
         ConvergenceError: Some points failed; all others are done and everything is written.
 
     """
-    began, write = time.perf_counter(), write or study.print_now
+    began, console = time.perf_counter(), Console(write, settings.output)
     study.use_threads(settings)
     coordinate, folder = coordinate_of(settings), config.output_folder(settings)
     check_writable(folder)
     check_points(settings, coordinate)
     complete = complete_scan(folder, settings)
     if complete is not None:
-        write(format_scan(complete) + f"\nThis scan is complete; its report is {folder / 'report.html'}\n")
+        page = folder / "report.html"
+        text = f"{format_scan(complete)}\nThis scan is complete; its report is {page}"
+        console.conclude(text, f"{scan_headline(complete)}: {page}")
         return complete
     folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder, write):
+    with locked(folder, console.say), console.logging(folder, config.command_line(asdict(settings))):
         trace = study.open_trace(folder, settings)
         with Workers(min(settings.threads or usable_cores(), len(coordinate.values))) as workers:
-            scan = _Scan(settings, coordinate, folder, write, trace, workers)
+            scan = _Scan(settings, coordinate, folder, console, trace, workers)
             failures, found = _on_qubits(scan) if settings.on_qubits else _of_electrons(scan)
         _check_any(scan, failures)
         content = _content(scan, failures, found, time.perf_counter() - began)
         report.write_scan_page(folder, content, config.command_line(asdict(settings)))
         write_atomically(folder / "scan.json", json.dumps(content, indent=1, allow_nan=False) + "\n")  # last
-    write(format_scan(content) + f"\nResults: {folder / 'report.html'} and {folder / 'scan.json'}\n")
+        text = f"{format_scan(content)}\nResults: {folder / 'report.html'} and {folder / 'scan.json'}"
+        console.conclude(text, f"{scan_headline(content)}: {folder / 'report.html'}")
     if failures:
         k, failure = next(iter(failures.items()))
         again = "" if failure.bad_input else ", and the same command tries the failed ones again"
@@ -290,19 +299,16 @@ def _is_of(record: report.Record, pruning: FamilyPruning, g: int) -> bool:
 
 def _write_point(settings: Settings, family: FamilyPruning, g: int) -> None:
     """Write the run folder of a point of the common structure."""
-
-    def work(write: Callable[[str], Any]) -> None:
-        began, folder = time.perf_counter(), config.output_folder(settings)
-        with locked(folder, write):
-            trace = study.open_trace(folder, settings)
-            pruning: Pruning = point_pruning(family, g)
-            problem = pruning.problem
-            journal = TraceJournal(trace, write, problem.energies["exact"], problem.unit)
-            journal.say(report.format_energies(problem.energies, problem.name, problem.unit))
-            times = {"pruning": time.perf_counter() - began}
-            study.finish(settings, pruning, family.limits, trace, folder, times, began, journal)
-
-    batch.with_output(settings, work)
+    began, folder, console = time.perf_counter(), config.output_folder(settings), Console(batch.nothing)
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder, console.say), console.logging(folder, "a point of a scan"):
+        trace = study.open_trace(folder, settings)
+        pruning: Pruning = point_pruning(family, g)
+        problem = pruning.problem
+        journal = TraceJournal(trace, console, problem.energies["exact"], problem.unit)
+        journal.say(report.format_energies(problem.energies, problem.name, problem.unit))
+        times = {"pruning": time.perf_counter() - began}
+        study.finish(settings, pruning, family.limits, trace, folder, times, began, journal)
 
 
 def _point_row(scan: _Scan, k: int, failure: Failure | None) -> tuple[Content, str]:

@@ -183,6 +183,7 @@ class Settings:
     exact: bool = True
     seed: int = 0
     threads: int | None = None
+    output: str = "normal"
     output_dir: str | None = None
     file_contents: dict[str, str] = field(default_factory=dict)  # SHA-256 of each file that a setting names
 
@@ -195,8 +196,8 @@ class Settings:
 OF_PROGRAM = ("file_contents", "molecule.fcidump", "molecule.source")
 """Settings that are put in, not typed."""
 
-NOT_IN_DIGEST = ("output_dir", "threads", "device.wait", "molecule.source")
-"""Settings that change where or how fast a study runs, not what it finds."""
+NOT_IN_DIGEST = ("output", "output_dir", "threads", "device.wait", "molecule.source")
+"""Settings that change where or how fast a study runs or what it says meanwhile, not what it finds."""
 
 
 def digest(settings: Settings) -> str:

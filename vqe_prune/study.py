@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from vqe_prune import config, report
 from vqe_prune.ansatz.rotation import Ansatz
+from vqe_prune.console import Console
 from vqe_prune.engine.kernels import compiled_before
 from vqe_prune.errors import InputError
 from vqe_prune.excited import add_nuclei, check_nuclei, check_spin, excited_states
@@ -76,13 +76,12 @@ def run(
 
     """
     began = time.perf_counter()
-    write = write or print_now
+    console = Console(write, settings.output)
     folder = config.output_folder(settings)
     check_writable(folder)
     complete = complete_record(folder, settings)
     if complete is not None:
-        write(report.summary(complete) + f"\nThis study is complete; its report is {folder / 'report.html'}\n")
-        return complete
+        return _show(complete, folder, console)
     if collect and settings.device.name is None:
         raise InputError(f"the study in {folder} measures on no device: there is nothing to collect")
     check_nuclei(settings)
@@ -94,17 +93,18 @@ def run(
         )
     threads = use_threads(settings)
     processor = open_device(settings.device, settings.seed) if settings.device.name else None  # or fails at once
-    problem, ansatz = set_up(settings, lambda text: write(text + "\n"), known)
+    problem, ansatz = set_up(settings, console.say, known)
     check_spin(settings, problem)
     times = {"problem": time.perf_counter() - began}
     folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder, write):
+    with locked(folder, console.say):
         complete = complete_record(folder, settings)  # another run may have finished it while this one waited
         if complete is not None:
-            write(report.summary(complete) + f"\nThis study is complete; its report is {folder / 'report.html'}\n")
-            return complete
+            return _show(complete, folder, console)
         trace = open_trace(folder, settings)
-        return _compute(settings, problem, ansatz, trace, folder, times, began, write, threads, processor, collect)
+        with console.logging(folder, config.command_line(asdict(settings))):
+            common = times, began, console, threads, processor, collect
+            return _compute(settings, problem, ansatz, trace, folder, *common)
 
 
 def _compute(
@@ -115,14 +115,14 @@ def _compute(
     folder: Path,
     times: dict[str, float],
     began: float,
-    write: Callable[[str], Any],
+    console: Console,
     threads: int,
     processor: Any,
     collect: bool,
 ) -> Record:
     """Prune, print the tables, check the circuit and write the results; everything known so far is in the trace."""
     unit = problem.unit
-    journal = TraceJournal(trace, write, problem.energies["exact"], unit)
+    journal = TraceJournal(trace, console, problem.energies["exact"], unit)
     journal.say(report.format_energies(problem.energies, problem.name, unit))
     if isinstance(problem, QubitProblem):
         journal.say("Symmetries: " + "; ".join(problem.symmetries.describe()))
@@ -198,10 +198,22 @@ def finish(
     times["total"] = time.perf_counter() - began
     record = replace(record, times=times)
     report.write_record(folder, record)  # last: a folder with a record is complete
-    journal.say(report.format_check(qsim, times, folder, unit))
+    ending = report.format_check(qsim, times, folder, unit)
+    journal.console.conclude(ending, f"{report.headline(record)}: {folder / 'report.html'}")
     for each in [complaint, *report.complaints(record)]:
         if each:
-            journal.say(f"WARNING: {each}")
+            journal.console.warn(each)
+    return record
+
+
+def _show(record: Record, folder: Path, console: Console) -> Record:
+    """Show a study that is complete, and return it."""
+    page = folder / "report.html"
+    text = f"{report.summary(record)}\nThis study is complete; its report is {page}"
+    console.conclude(text, f"{report.headline(record)}: {page}")
+    if console.level == "quiet":
+        for each in report.complaints(record):
+            console.warn(each)
     return record
 
 
@@ -296,12 +308,6 @@ def _add_excited(settings: Settings, pruning: Pruning, rows: list[dict[str, Any]
     if spectrum is not None:
         rows[-1]["excited"] = spectrum.as_row()
         journal.say("\n" + report.format_excited(rows[-1]["excited"]))
-
-
-def print_now(text: str) -> None:
-    """Print text to standard output at once."""
-    sys.stdout.write(text)
-    sys.stdout.flush()
 
 
 def use_threads(settings: Settings) -> int:

@@ -156,7 +156,7 @@ def submit_batch(processor: AbstractProcessor, batch: Batch, folder: Path, say: 
 
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder, lambda text: say(text.rstrip("\n"))):
+    with locked(folder, say):
         _write(batch, folder)
         for job in batch.jobs:
             _send(processor, batch, job)
@@ -192,7 +192,7 @@ def collect(
 
     """
     read_batch(folder)  # before a lock file is made in a folder that is none of ours
-    with locked(folder, lambda text: say(text.rstrip("\n"))):
+    with locked(folder, say):
         batch = read_batch(folder)
         missing = [k for k in range(len(batch.jobs)) if not _results_file(folder, k).exists()]
         if missing and processor is None:

@@ -9,7 +9,7 @@ from vqe_prune.report.properties import format_properties
 from vqe_prune.report.record import Record, read_record, record_text, write_record
 from vqe_prune.report.scan_page import write_scan_page
 from vqe_prune.report.scan_table import curve_row, format_scan, scan_curves
-from vqe_prune.report.summary import summary
+from vqe_prune.report.summary import headline, summary
 from vqe_prune.report.table import (
     format_certificate,
     format_check,
@@ -41,6 +41,7 @@ __all__ = [
     "format_scores",
     "format_stages",
     "format_training",
+    "headline",
     "read_record",
     "record_text",
     "scan_curves",

@@ -27,6 +27,7 @@ from vqe_prune.report.pictures import (
 from vqe_prune.report.properties import dipole_rows, occupations_text
 from vqe_prune.report.record import Record
 from vqe_prune.report.score_pictures import kernel_picture, scores_picture, training_picture
+from vqe_prune.report.summary import headline
 from vqe_prune.report.table import (
     SCORE_HEADER,
     UNCERTIFIED,
@@ -43,7 +44,6 @@ from vqe_prune.report.table import (
 )
 from vqe_prune.run_folder import write_atomically
 from vqe_prune.units import error_unit
-from vqe_prune.wording import counted
 
 STYLE = """
 :root { color-scheme: light dark; --line: #8885; --soft: #8881; }
@@ -121,22 +121,7 @@ def write_page(
 
 
 def _headline(record: Record) -> str:
-    first, last = record.stages[0], record.stages[-1]
-    error = last["error_to_exact"]
-    distance = ""
-    if error is not None:
-        number, unit = format_error(error, record.unit), escape(error_unit(record.unit)[1])
-        where = (
-            "below the exact energy of its sector"
-            if error < -1e-8 * max(1.0, abs(last["energy"]))
-            else "from the exact energy"
-        )
-        distance = f", <span>{escape(number.removeprefix('-'))}</span> {unit} {where}"
-    return (
-        f"<h1>{escape(str(record.problem['name']))}: {first['n_parameters']} → "
-        f"{counted(last['n_parameters'], 'parameter')}, {first['n_two_qubit_gates']} → "
-        f"{counted(last['n_two_qubit_gates'], 'two-qubit gate')}{distance}</h1>"
-    )
+    return f"<h1>{escape(headline(record, '→'))}</h1>"
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]], text_columns: Sequence[int] = ()) -> str:

@@ -10,17 +10,15 @@ from typing import Any
 from vqe_prune.report.page import STYLE, _figure, _table
 from vqe_prune.report.scan_pictures import scan_curve_picture, scan_error_picture
 from vqe_prune.report.scan_table import (
-    FINAL,
     curve_header,
     curve_rows,
     point_header,
     point_rows,
+    scan_headline,
     scan_lines,
 )
-from vqe_prune.report.table import format_error
 from vqe_prune.run_folder import write_atomically
 from vqe_prune.units import error_unit
-from vqe_prune.wording import counted
 
 Content = Mapping[str, Any]
 
@@ -44,7 +42,7 @@ def write_scan_page(folder: Path, content: Content, command: str) -> None:
     """
     unit = error_unit(content["unit"])[1]
     failed = [point for point in content["points"] if point["failed"]]
-    sections = [_headline(content)]
+    sections = [f"<h1>{escape(scan_headline(content))}</h1>"]
     if failed:
         sections.append(
             f"<p><strong>WARNING: {len(failed)} of {len(content['points'])} points failed; the reasons are below."
@@ -81,22 +79,6 @@ def write_scan_page(folder: Path, content: Content, command: str) -> None:
         f"<style>{STYLE}{WIDE}</style></head><body>\n" + "\n".join(sections) + "\n</body></html>\n"
     )
     write_atomically(folder / "report.html", page)
-
-
-def _headline(content: Content) -> str:
-    values = [point["value"] for point in content["points"]]
-    coordinate = content["coordinate"]
-    span = f"{coordinate['name'].replace('_', ' ')} {values[0]:.10g} to {values[-1]:.10g} {coordinate['unit']}".strip()
-    row = next((row for row in content["curves"] if row["key"] == FINAL), None)
-    if row is None or row["largest_error"] is None:
-        return f"<h1>{escape(content['name'])}, {escape(span)}</h1>"
-    low, high = row["n_parameters"]
-    sizes = counted(high, "parameter") if low == high else f"{low}-{high} parameters"
-    worst = f"<span>{escape(format_error(row['largest_error'], content['unit']))}</span>"
-    return (
-        f"<h1>{escape(content['name'])}, {escape(span)}: {sizes}, error at most {worst} "
-        f"{escape(error_unit(content['unit'])[1])}</h1>"
-    )
 
 
 def _wide(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

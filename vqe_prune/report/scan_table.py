@@ -172,6 +172,19 @@ def _range(pair: Sequence[int] | None) -> str:
     return str(pair[0]) if pair[0] == pair[1] else f"{pair[0]}-{pair[1]}"
 
 
+def scan_headline(content: Content) -> str:
+    """Return what a scan found in one line: where it went, the sizes, and the largest error."""
+    values, coordinate = [point["value"] for point in content["points"]], content["coordinate"]
+    span = f"{coordinate['name'].replace('_', ' ')} {values[0]:.10g} to {values[-1]:.10g} {coordinate['unit']}".strip()
+    row = next((row for row in content["curves"] if row["key"] == FINAL), None)
+    if row is None or row["largest_error"] is None:
+        return f"{content['name']}, {span}"
+    low, high = row["n_parameters"]
+    sizes = counted(high, "parameter") if low == high else f"{low}-{high} parameters"
+    worst = f"{format_error(row['largest_error'], content['unit'])} {error_unit(content['unit'])[1]}"
+    return f"{content['name']}, {span}: {sizes}, error at most {worst}"
+
+
 def scan_lines(content: Content) -> list[str]:
     """Return in words what structure the curve has, and what the user must know."""
     lines = []

@@ -12,11 +12,30 @@ from vqe_prune.report.table import (
     format_certificate,
     format_check,
     format_energies,
+    format_error,
     format_observables,
     format_scores,
     format_stages,
     format_training,
 )
+from vqe_prune.units import error_unit
+from vqe_prune.wording import counted
+
+
+def headline(record: Record, arrow: str = "->") -> str:
+    """Return what a run found in one line: sizes before and after, and the error."""
+    first, last = record.stages[0], record.stages[-1]
+    text = (
+        f"{record.problem['name']}: {first['n_parameters']} {arrow} {counted(last['n_parameters'], 'parameter')}, "
+        f"{first['n_two_qubit_gates']} {arrow} {counted(last['n_two_qubit_gates'], 'two-qubit gate')}"
+    )
+    error = last["error_to_exact"]
+    if error is None:
+        return text
+    below = error < -1e-8 * max(1.0, abs(last["energy"]))
+    where = "below the exact energy of its sector" if below else "from the exact energy"
+    number, unit = format_error(error, record.unit).removeprefix("-"), error_unit(record.unit)[1]
+    return f"{text}, {number} {unit} {where}"
 
 
 def summary(record: Record) -> str:
