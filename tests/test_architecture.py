@@ -27,12 +27,12 @@ ORDER = [
     "prune.pruning", "geometry", "prune.family", "adapt", "engine.qsim", "hardware.placement", "hardware.twirling",
     "hardware.compilation", "hardware.cost", "hardware.transfer", "hardware.virtual", "hardware.processors",
     "hardware.jobs", "hardware.runner", "hardware", "noisy_energy", "report.record", "report.properties",
-    "report.table", "report.pictures", "report.score_pictures", "report.optimization", "report.device_picture",
-    "report.device_table", "report.complaints", "report.excited_table", "report.geometry_table", "report.summary",
-    "report.page", "report.scan_table", "report.scan_pictures", "report.scan_page", "report", "report.merge",
-    "report.merge_table", "report.merge_pictures", "report.merge_page", "report.__main__", "excited", "journal",
-    "config", "inputs", "results", "device_time", "device_vqe", "on_device", "study", "batch", "curve", "scan", "sweep",
-    "search", "multirun", "__main__",
+    "report.table", "report.pictures", "report.circuit_picture", "report.layout", "report.score_pictures",
+    "report.optimization", "report.device_picture", "report.device_table", "report.complaints", "report.excited_table",
+    "report.geometry_table", "report.summary", "report.page", "report.scan_table", "report.scan_pictures",
+    "report.scan_page", "report", "report.merge", "report.merge_table", "report.merge_pictures", "report.merge_page",
+    "report.__main__", "excited", "journal", "config", "inputs", "results", "device_time", "device_vqe", "on_device",
+    "study", "batch", "curve", "scan", "sweep", "search", "multirun", "__main__",
 ]  # fmt: skip
 
 

@@ -84,8 +84,8 @@ def test_the_page_shows_them_and_counts_one_in_the_singular(tmp_path: Path) -> N
     assert page.count("<dt>") == page.count("<dd>") == 5 and "two standard errors" in page
     assert "at most 1 native two-qubit gate in a circuit" in page
     assert not re.search(r"\b1 (parameters|rotations|qubits|settings|two-qubit gates)", page + format_device(DEVICE))
-    stages = page[page.index("<h2>Stages") :]
-    assert stages.index("error / mHa") < stages.index("&lt;S_z&gt;") and stages.count("<table") >= 2  # both fit
+    stages = page[page.index('<h2 id="stages"') :]
+    assert stages.index("error / mHa") < stages.index("⟨S_z⟩") and stages.count("<table") >= 2  # both fit
     assert "para\u00admeters" in stages
 
 

@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import asdict, replace
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import pytest
 
@@ -23,12 +24,9 @@ from vqe_prune.report import (
     write_page,
     write_record,
 )
-from vqe_prune.report.pictures import (
-    circuit_picture,
-    energy_picture,
-    pack,
-    path_picture,
-)
+from vqe_prune.report.circuit_picture import circuit_picture, pack, qubit_circuit_picture
+from vqe_prune.report.layout import DARK, LIGHT
+from vqe_prune.report.pictures import COLOURS, energy_picture, path_picture
 from vqe_prune.report.score_pictures import kernel_picture, scores_picture, training_picture
 from vqe_prune.report.table import format_plan, format_stages, millihartree
 
@@ -47,6 +45,13 @@ EXCITATIONS = [
     DrawnGate("1a -> 2a", (4, 2), ("^", "v"), 1, 0.02),
 ]
 ORBITALS = [f"{q // 2}{'ab'[q % 2]} {'●' if q < 4 else '○'}" for q in range(12)]
+
+QUBITS = [
+    DrawnGate("x 0", (0,), ("X",), None, None),
+    DrawnGate("ry 1", (1,), ("Ry",), None, 0.5),
+    DrawnGate("cx 0 2", (0, 2), ("cx", "cx"), None, None),
+    DrawnGate("h 1", (1,), ("H",), None, None),
+]
 
 SCORES = {
     "d_eff": 1024, "d_eff_whole": False, "lie_dimension": 65536, "lie_whole": False, "fisher_rank": 3,
@@ -296,6 +301,7 @@ def test_the_page_is_whole_self_contained_and_repeatable(tmp_path) -> None:
     assert parser.open == []
     assert parser.fetched == []
     assert parser.tags.count("svg") == 3
+    assert text.count('<svg role="img" aria-label="') + text.count('<svg class="circuit" role="img" aria-label="') == 3
     assert "script" not in parser.tags
     assert "1354 → 81 two-qubit gates" in text and "a &lt;note&gt;" in text
     assert page(tmp_path, make_record()) == text
@@ -311,8 +317,9 @@ def test_the_page_of_a_spin_model_has_its_scores_and_its_training(tmp_path) -> N
     parser = Balanced()
     parser.feed(text)
     assert parser.open == [] and parser.fetched == []
-    assert parser.tags.count("svg") == 6
-    for part in ("Symmetries", "<li>8 permutations of &lt;qubits&gt;</li>", "Scores", "Training", "q3 |+&gt;"):
+    drawn = len(re.findall('<svg class="circuit"', text))
+    assert parser.tags.count("svg") == 5 + drawn and drawn == 3  # a row on a desk, two on a phone
+    for part in ("Symmetries", "<li>8 permutations of &lt;qubits&gt;</li>", "Scores", "Training", "q3 |+⟩"):
         assert part in text
     assert "energy / J" in text and "5.120e-02 ± 3.1e-03" in text and "&gt;= 1024" in text
     assert "hartree" not in text and "mHa" not in text and "kcal" not in text
@@ -321,8 +328,10 @@ def test_the_page_of_a_spin_model_has_its_scores_and_its_training(tmp_path) -> N
 
 def test_pictures_of_nothing_and_of_too_much() -> None:
     assert circuit_picture([], []) == "<p>0 rotations: not drawn.</p>"
-    assert "60 more gates not drawn" in circuit_picture(EXCITATIONS * 50, ORBITALS)
-    assert "59560 more gates not drawn" in circuit_picture(EXCITATIONS * 29_800, ORBITALS)
+    assert "60 more gates not drawn" in circuit_picture(EXCITATIONS * 150, ORBITALS)
+    assert "59360 more gates not drawn" in circuit_picture(EXCITATIONS * 29_800, ORBITALS)
+    assert "100 more gates not drawn" in qubit_circuit_picture(QUBITS * 125, ["1ab", "2a", "2b"])
+    assert qubit_circuit_picture([], []) == "<p>0 gates: not drawn.</p>"
     points = [{"n_parameters": 1, "n_rotations": 1, "error": -1e-15}]
     assert re.match(r"<svg ", path_picture(points, None, None))
     assert scores_picture([STAGE]) == training_picture([STAGE]) == kernel_picture([STAGE]) == ""
@@ -352,13 +361,83 @@ def test_commuting_gates_of_one_parameter_share_columns() -> None:
 def test_circuits_show_their_signs_and_names() -> None:
     picture = circuit_picture(SPINS, [f"q{q} |{'+-01'[q]}>" for q in range(4)])
     shown = re.findall(r"<text[^>]*>([^<]*)</text>", picture)
-    assert {"X", "Y", "Z", "h", "p0", "p1", "+0.300", "-0.700", "+0.250", "q0 |+&gt;", "q1 |-&gt;"} <= set(shown)
+    assert {"X", "Y", "Z", "h", "p0", "p1", "+0.300", "-0.700", "+0.250", "q0 |+⟩", "q1 |-⟩"} <= set(shown)
     assert "+1.000" not in shown  # a Clifford gate has no angle
     assert "<title>0.5 Z0 Z1 +0.300</title>" in picture and "<title>h 0</title>" in picture
     assert "<title>1a -&gt; 2a +0.020</title>" in circuit_picture(EXCITATIONS, ORBITALS)
-    many = circuit_picture([gate._replace(parameter=k) for k, gate in enumerate(EXCITATIONS * 24)], ORBITALS)
-    width = float(re.search(r"width:([0-9.]+)pt;max-width:none", many)[1])
-    assert width > 48 * 40 and "not drawn" not in many  # points: as wide as it needs, its box scrolls
+
+
+def rows(picture: str, kind: str) -> list[float]:
+    """Widths of the rows of a drawing for wide or narrow windows."""
+    part = re.search(rf'<div class="{kind}">(.*?)</div>', picture, flags=re.DOTALL)[1]
+    return [float(width) for width in re.findall(r'<svg [^>]*width="([0-9]+)"', part)]
+
+
+def test_excitations_have_their_labels_and_rows_that_fit_the_window() -> None:
+    picture = circuit_picture([gate._replace(parameter=k) for k, gate in enumerate(EXCITATIONS * 24)], ORBITALS)
+    shown = re.findall(r"<text[^>]*>([^<]*)</text>", picture)
+    for text in ("1a 1b", "→ 5a 5b", "1a", "→ 2a", "-0.117", "p47", "1a ●", "5b ○"):
+        assert text in shown
+    assert shown.count("→ 5a 5b") == 2 * 24  # drawn for wide and for narrow windows
+    assert max(rows(picture, "broad")) <= 966 and max(rows(picture, "narrow")) <= 336  # pixels of desk and phone
+    assert len(rows(picture, "narrow")) > len(rows(picture, "broad")) > 1
+    assert 'class="narrow"' not in circuit_picture(EXCITATIONS, ORBITALS)  # one row is one drawing
+    assert "columns 1 to " in picture and "0a" not in shown  # no wire without a gate
+
+
+def test_circuits_on_qubits_start_each_gate_as_early_as_its_line_allows() -> None:
+    """Ry beside X; the CX over all wires after both; then H and S in one column."""
+    picture = qubit_circuit_picture(QUBITS, ["1ab", "2a", "2b"])
+    boxes = {text: int(x) for x, text in re.findall(r'<text class="on" x="([0-9]+)" y="[0-9]+">([^<]*)<', picture)}
+    assert boxes["X"] == boxes["Ry"] < boxes["H"]
+    ring = re.search(r'<circle class="ring" cx="([0-9]+)"', picture)[1]
+    assert boxes["X"] < int(ring) < boxes["H"]
+    assert "<title>ry 1 +0.500</title>" in picture and "<title>cx 0 2</title>" in picture and ">1ab<" in picture
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of WCAG 2.2."""
+    parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(first: str, second: str) -> float:
+    high, low = sorted((luminance(first), luminance(second)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("palette", [LIGHT, DARK])
+def test_all_text_has_the_contrast_of_level_aa(palette: dict[str, str]) -> None:
+    """4.5 of WCAG 2.2, 1.4.3, on the page and on panels; letters on the colours of parameters too."""
+    assert contrast("#000000", "#ffffff") == pytest.approx(21.0)
+    inks = ["text", "soft", *(f"c{k}" for k in range(len(COLOURS)))]
+    pairs = [(ink, ground) for ink in inks for ground in ("page", "panel")]
+    pairs += [("on", ink) for ink in inks[1:]] + [("text", "warned"), ("warn", "warned")]
+    for ink, ground in pairs:
+        assert contrast(palette[ink], palette[ground]) >= 4.5, (ink, ground)
+
+
+def test_pictures_follow_the_colours_of_the_page(tmp_path) -> None:
+    text = page(tmp_path, make_record())
+    pictures = "".join(re.findall(r"<svg.*?</svg>", text, flags=re.DOTALL))
+    assert not re.findall(r"(?:stroke|fill): ?#(?!ffffff)", pictures)  # each by its name
+    assert "var(--c0, #2f7fd8)" in pictures and "prefers-color-scheme: dark" in text
+
+
+def test_headings_are_in_order_and_every_link_has_its_place(tmp_path) -> None:
+    for record in (make_record(), spin_record()):
+        text = page(tmp_path, record)
+        levels = [int(level) for level in re.findall(r"<h([1-6])", text)]
+        assert levels[0] == 1 and levels.count(1) == 1
+        assert all(after <= before + 1 for before, after in pairwise(levels))
+        anchors = re.findall(r'<h2 id="([^"]*)"', text)
+        links = re.search(r"<nav.*?</nav>", text)[0]
+        assert re.findall(r'href="#([^"]*)"', links) == anchors
+        outside = re.sub(r"<defs>.*?</defs>", "", text, flags=re.DOTALL)  # markers of equal pictures have equal names
+        names = re.findall(r' id="([^"]*)"', outside)
+        assert len(set(names)) == len(names)
+        assert text.count("<table") == text.count('tabindex="0" aria-label="') - text.count("<figure")
 
 
 def y_labels(picture: str) -> list[float]:

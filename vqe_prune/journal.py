@@ -112,7 +112,7 @@ class TraceJournal(Journal):
             f"{counted(optimum.steps, 'step')} in {seconds:.2f} s"
         )
         if optimum.reason is StopReason.STEPS:
-            self.console.warn(f"{stage}: {optimum.reason.value}")
+            self.say(f"{stage}: {optimum.reason.value}")
         self._begin()
 
     def pruned(self, rule: str, point: PathPoint) -> None:

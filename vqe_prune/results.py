@@ -301,8 +301,27 @@ def write_results(
         gates=drawn_gates(final),
         wires=wire_labels(problem),
         command=config.command_line(record.problem["settings"]),
+        qubit_gates=[_drawn(gate) for gate in gates],
+        qubit_wires=_qubit_wires(record, gates, problem),
         notes=[*(problem.notes if isinstance(problem, Problem) else ()), *pruning.notes],
     )
+
+
+def _drawn(gate: Gate) -> DrawnGate:
+    """A gate of a circuit as the page draws it."""
+    label = f"{gate.name} {' '.join(map(str, gate.qubits))}"
+    clifford = gate.name in ("cx", "cz", "swap")
+    letter = gate.name if clifford else {"sdg": "S†"}.get(gate.name, gate.name.capitalize())
+    return DrawnGate(label, gate.qubits, (letter,) * len(gate.qubits), None, gate.angle)
+
+
+def _qubit_wires(record: Record, gates: list[Gate], problem: AnyProblem) -> list[str]:
+    """What each qubit of the final circuit holds."""
+    wires = str(record.stages[-1].get("wires", "")).split()
+    n_qubits = 1 + max((qubit for gate in gates for qubit in gate.qubits), default=-1)
+    if len(wires) >= n_qubits:
+        return wires
+    return [label.partition(" ")[0] for label in wire_labels(problem)]
 
 
 def _write_densities(folder: Path, problem: Problem, stage: Stage) -> None:

@@ -19,11 +19,12 @@ AGREEMENT = 2.0
 def steps_left(values: Sequence[float]) -> float | None:
     """Return about how many steps an optimiser has still to go, None where its past does not tell.
 
-    Near a minimum the value falls by a constant factor a step, sum_{j in last half of the steps} of the decreases
-    d_j = values[j] - values[j + 1] say by which: with the means a and b of the older and the newer half of these,
-    the rate is r = log(a / b) / (n / 2) and log(b / (1e-14 |value|)) / r steps remain. Where the same sum at three
-    quarters of the steps foresaw an end twice as early or late, as on a plateau, nothing is said. Our own, measured by
-    ``benchmarks/progress.py``.
+    Near a minimum the value falls by about the same factor each step. Of the last n of the decreases
+    d_j = values[j] - values[j + 1], half of all, let a and b be the means over the older and the newer n / 2: the rate
+    is r = 2 log(a / b) / n, and log(b / (1e-14 |value|)) / r steps remain. They count from b, not from the last step:
+    the n / 4 steps between, at most, stand for those at the end that rounding no longer lets fall. Where three quarters
+    of the steps foresaw an end twice as early or late, as on a plateau, nothing is said. Our own;
+    ``benchmarks/progress.py`` compares it with what happened.
 
     Args:
         values: Of every step so far.

@@ -1,10 +1,10 @@
 """Results: the record of a run, its tables, its pictures and its page."""
 
+from vqe_prune.report.circuit_picture import DrawnGate
 from vqe_prune.report.complaints import complaints, unfinished
 from vqe_prune.report.device_table import format_device
 from vqe_prune.report.excited_table import format_excited
 from vqe_prune.report.page import write_page
-from vqe_prune.report.pictures import DrawnGate
 from vqe_prune.report.properties import format_properties
 from vqe_prune.report.record import Record, read_record, record_text, write_record
 from vqe_prune.report.scan_page import write_scan_page

@@ -7,23 +7,20 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from vqe_prune.report.circuit_picture import DrawnGate, circuit_picture, qubit_circuit_picture
 from vqe_prune.report.complaints import complaints
 from vqe_prune.report.device_picture import device_picture, explanations
 from vqe_prune.report.device_table import device_header, device_lines, device_rows, device_title
-from vqe_prune.report.excited_table import format_excited
+from vqe_prune.report.excited_table import excited_header, excited_rows, excited_titles
 from vqe_prune.report.geometry_table import format_nuclei
+from vqe_prune.report.layout import cards, figure, note, page, pair, preformatted, table, warning
 from vqe_prune.report.optimization import (
     optimization_header,
     optimization_picture,
     optimization_rows,
     optimization_title,
 )
-from vqe_prune.report.pictures import (
-    DrawnGate,
-    circuit_picture,
-    energy_picture,
-    path_picture,
-)
+from vqe_prune.report.pictures import energy_picture, path_picture
 from vqe_prune.report.properties import dipole_rows, occupations_text
 from vqe_prune.report.record import Record
 from vqe_prune.report.score_pictures import kernel_picture, scores_picture, training_picture
@@ -44,21 +41,10 @@ from vqe_prune.report.table import (
 )
 from vqe_prune.run_folder import write_atomically
 from vqe_prune.units import error_unit
+from vqe_prune.wording import counted
 
-STYLE = """
-:root { color-scheme: light dark; --line: #8885; --soft: #8881; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 0 auto; padding: 1rem; }
-h1 { font-size: 1.5rem; line-height: 1.25; } h1 span { white-space: nowrap; }
-h2 { font-size: 1.15rem; margin-top: 2rem; }
-.scroll { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .7rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
-th { white-space: normal; vertical-align: bottom; }
-th:first-child, td:first-child { text-align: left; } th.text, td.text { text-align: left; white-space: normal; }
-figure { margin: 1rem 0; } figcaption { font-size: .9rem; opacity: .8; } svg { height: auto; }
-dt { float: left; clear: left; margin-right: .4rem; font-weight: 600; } dd { margin: 0 0 .3rem 0; }
-code { background: var(--soft); padding: .1rem .3rem; border-radius: .2rem; overflow-wrap: anywhere; }
-@media (max-width: 40rem) { table { font-size: .75rem; } th, td { padding: .25rem .3rem; } }
-"""
+MOST_LISTED = 2000
+"""Gates after these are not listed in words."""
 
 
 def write_page(
@@ -73,6 +59,8 @@ def write_page(
     wires: Sequence[str],
     command: str,
     notes: Sequence[str] = (),
+    qubit_gates: Sequence[DrawnGate] = (),
+    qubit_wires: Sequence[str] = (),
 ) -> None:
     """Write report.html.
 
@@ -87,59 +75,53 @@ def write_page(
         wires: Label of each wire that gates may act on, such as ``0a ●`` or ``q0 |+>``.
         command: What to type to repeat the run.
         notes: What the user should know.
+        qubit_gates: Gates of the circuit on qubits.
+        qubit_wires: Label of each qubit.
 
     """
-    sections = [
-        _headline(record),
-        *(f"<p><strong>WARNING: {escape(complaint)}</strong></p>" for complaint in complaints(record)),
-        *(f"<p><strong>Note:</strong> {escape(note)}</p>" for note in notes),
-        _energies(record),
-        _symmetries(record),
-        _stages(record),
-    ]
+    path_figure = energy_figure = ""
     if path:
         caption = "Every point of the pruning path, re-optimised; the circle is the chosen one."
         picture = path_picture(path, chosen, tolerance, record.unit)
-        sections.append(_figure("What each parameter is worth", picture, caption))
-    sections.append(_figure("Pruned ansatz", circuit_picture(gates, wires), _circuit_caption(gates)))
+        path_figure = figure("What each parameter is worth", picture, caption)
     if steps:
         caption = "Energy and error at every step of the optimiser, stage after stage."
-        sections.append(_figure("Optimisation", energy_picture(steps, record.unit), caption))
-    sections += [
-        _properties(record), _device(record), _scores(record), _training(record),
+        energy_figure = figure("Optimisation", energy_picture(steps, record.unit), caption)
+    sections = [
+        _head(record),
+        *map(warning, complaints(record)),
+        *map(note, notes),
+        _stages(record),
+        pair(_energies(record), _states(record)),
+        _symmetries(record),
+        pair(path_figure, energy_figure),
+        _circuit(gates, wires),
+        _on_qubits(record, qubit_gates, qubit_wires),
+        _device(record), _properties(record), _excited(record), _scores(record), _training(record),
         _certificate(record), _plan(record), _origin(record, command),
     ]  # fmt: skip
-    title = f"{escape(str(record.problem['name']))}: pruned ansatz"
-    page = (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>'
-        f"<style>{STYLE}</style></head><body>\n"
-        + "\n".join(section for section in sections if section)
-        + "\n</body></html>\n"
+    write_atomically(folder / "report.html", page(headline(record, "→"), sections))
+
+
+def _head(record: Record) -> str:
+    """The headline, and the numbers that matter most."""
+    first, last = record.stages[0], record.stages[-1]
+    counts = (
+        ("parameters", "n_parameters"),
+        ("two-qubit gates", "n_two_qubit_gates"),
+        ("depth", "depth"),
+        ("qubits", "n_qubits"),
     )
-    write_atomically(folder / "report.html", page)
-
-
-def _headline(record: Record) -> str:
-    return f"<h1>{escape(headline(record, '→'))}</h1>"
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]], text_columns: Sequence[int] = ()) -> str:
-    head = "".join(
-        f"<th{' class=text' if k in text_columns else ''}>{escape(cell)}</th>" for k, cell in enumerate(header)
-    )
-    body = "".join(
-        "<tr>"
-        + "".join(f"<td{' class=text' if k in text_columns else ''}>{escape(cell)}</td>" for k, cell in enumerate(row))
-        + "</tr>"
-        for row in rows
-    )
-    return f"<div class=scroll><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    entries = [(name, str(first[key]), str(last[key])) for name, key in counts]
+    if last["error_to_exact"] is not None:
+        number = format_error(last["error_to_exact"], record.unit)
+        entries.append(("error to the exact energy", "", f"{number} {error_unit(record.unit)[1]}"))
+    return f"<h1>{escape(headline(record, '→'))}</h1>" + cards(entries)
 
 
 def _energies(record: Record) -> str:
     header = ["method", f"energy / {record.unit}", f"error / {error_unit(record.unit)[1]}"]
-    return "<h2>Reference energies</h2>" + _table(header, energy_rows(record.energies, record.unit))
+    return "<h2>Reference energies</h2>" + table(header, energy_rows(record.energies, record.unit), name="Energies")
 
 
 def _symmetries(record: Record) -> str:
@@ -150,37 +132,81 @@ def _symmetries(record: Record) -> str:
 
 
 def _stages(record: Record) -> str:
-    header = [  # soft hyphens: a phone breaks long words
+    header = [  # soft hyphens: a phone breaks long words; what it has no room for stands at the end
         "stage",
         "para\u00admeters",
-        "rota\u00adtions",
         "2-qubit gates",
+        f"error / {error_unit(record.unit)[1]}",
+        f"energy / {record.unit}",
+        "rota\u00adtions",
         "depth",
         "qubits",
-        f"energy / {record.unit}",
-        f"error / {error_unit(record.unit)[1]}",
     ]
-    keys = ("name", "n_parameters", "n_rotations", "n_two_qubit_gates", "depth", "n_qubits")
-    observables = [observable_texts(stage) for stage in record.stages]
-    labels = list(dict.fromkeys(label for texts in observables for label in texts))
     rows = [
         [
-            *(str(stage[key]) for key in keys),
-            f"{stage['energy']:.8f}",
+            str(stage["name"]),
+            str(stage["n_parameters"]),
+            str(stage["n_two_qubit_gates"]),
             format_error(stage["error_to_exact"], record.unit),
+            f"{stage['energy']:.8f}",
+            *(str(stage[key]) for key in ("n_rotations", "depth", "n_qubits")),
         ]
         for stage in record.stages
     ]
-    states = [
+    return "<h2>Stages</h2>" + table(header, rows, name="Stages")
+
+
+def _states(record: Record) -> str:
+    """Expectation values in the state of each stage."""
+    observables = [observable_texts(stage) for stage in record.stages]
+    labels = list(dict.fromkeys(label for texts in observables for label in texts))
+    rows = [
         [str(stage["name"]), *(texts.get(label, "") for label in labels)]
         for stage, texts in zip(record.stages, observables, strict=True)
     ]
-    return "<h2>Stages</h2>" + _table(header, rows) + ("<br>" + _table(["state", *labels], states) if labels else "")
+    return "<h2>States</h2>" + table(["state", *labels], rows, name="Expectation values") if labels else ""
 
 
-def _figure(title: str, picture: str, caption: str) -> str:
-    heading = f"<h2>{escape(title)}</h2>" if title else ""
-    return f"{heading}<figure><div class=scroll>{picture}</div><figcaption>{escape(caption)}</figcaption></figure>"
+def _circuit(gates: Sequence[DrawnGate], wires: Sequence[str]) -> str:
+    """The ansatz as a picture and in words."""
+    drawn = figure("Pruned ansatz", circuit_picture(gates, wires), _circuit_caption(gates))
+    if not gates:
+        return drawn
+    rows = [
+        [str(k), gate.label, "fixed" if gate.parameter is None else f"p{gate.parameter}", gate.angle_text]
+        for k, gate in enumerate(gates[:MOST_LISTED], start=1)
+    ]
+    more = f"<p>{len(gates) - MOST_LISTED} more gates not listed.</p>" if len(gates) > MOST_LISTED else ""
+    header = ["", "gate", "parameter", "angle / radian"]
+    words = table(header, rows, text_columns=(1,), name="Gates of the pruned ansatz")
+    return f"{drawn}<details><summary>{_all(len(gates), 'gate')} in words</summary>{words}{more}</details>"
+
+
+def _all(number: int, noun: str) -> str:
+    return f"The {noun}" if number == 1 else f"All {number} {noun}s"
+
+
+def _on_qubits(record: Record, gates: Sequence[DrawnGate], wires: Sequence[str]) -> str:
+    """The circuit that is counted, checked and measured, folded away."""
+    if not gates:
+        return ""
+    last = record.stages[-1]
+    name = str(last.get("encoding", "")).replace("_", " ")
+    encoded = f", {name} encoding" if name else ""
+    caption = (
+        "Every gate as circuit.qasm holds it, those that prepare the reference first; two-qubit gates are lines, the "
+        "angle of a turn shows when the pointer rests on it."
+    )
+    if not all(wire.startswith("q") for wire in wires):
+        caption += (
+            " Wires are named by what they hold: a spin orbital (1a), an orbital that only pairs enter and leave "
+            "(1ab), or the parity of a range (0a-1b)."
+        )
+    return (
+        f"<details><summary>The circuit on {counted(last['n_qubits'], 'qubit')}{escape(encoded)}: "
+        f"{counted(len(gates), 'gate')}, {counted(last['n_two_qubit_gates'], 'two-qubit gate')}</summary>"
+        f"{figure('', qubit_circuit_picture(gates, wires), caption)}</details>"
+    )
 
 
 def _circuit_caption(gates: Sequence[DrawnGate]) -> str:
@@ -190,7 +216,10 @@ def _circuit_caption(gates: Sequence[DrawnGate]) -> str:
     letters = {letter for gate in gates for letter in gate.letters}
     signs = []
     if letters & {"^", "v"}:
-        signs.append("▼ emptied, ▲ filled spin orbitals (orbital from 0, a alpha, b beta), ● filled in the reference")
+        signs.append(
+            "▼ emptied, ▲ filled spin orbitals as the label below says (orbital from 0, a alpha, b beta), ● filled in "
+            "the reference"
+        )
     if any(letter.isupper() for letter in letters):
         signs.append(
             "boxes joined by a line are one rotation about the product of their letters, or about a sum of such "
@@ -198,9 +227,12 @@ def _circuit_caption(gates: Sequence[DrawnGate]) -> str:
         )
     if any(gate.is_clifford for gate in gates):
         signs.append("grey gates are fixed")
+    shared = (
+        "" if letters & {"^", "v"} else " Gates that commute share a column where parameter and angle are the same."
+    )
     return (
-        f"The gates that are left, first one at the left: {'; '.join(signs)}; p is the parameter, below is the angle "
-        "in radian. Gates that commute share a column where parameter and angle are the same."
+        f"The gates that are left, first one at the left: {'; '.join(signs)}; p is the parameter, at the bottom is the "
+        f"angle in radian.{shared}"
     )
 
 
@@ -209,14 +241,23 @@ def _properties(record: Record) -> str:
     occupations = occupations_text(record.stages[-1])
     if not rows and not occupations:
         return ""
-    table = _table(["state", "dipole / debye", "x y z"], rows) if rows else ""
-    note = "<p>Dipole moments are about the origin of the geometry, on which those of ions depend.</p>"
+    shown = table(["state", "dipole / debye", "x y z"], rows, name="Dipole moments") if rows else ""
+    origin = "<p>Dipole moments are about the origin of the geometry, on which those of ions depend.</p>"
     text = f"<p>Natural occupations of the final state: {escape(occupations)}</p>" if occupations else ""
     last = record.stages[-1]
-    further = [format_excited(last["excited"])] if "excited" in last else []
-    further += [format_nuclei(last["nuclei"])] if "nuclei" in last else []
-    text += "".join(f"<pre>{escape(each)}</pre>" for each in further)
-    return f"<h2>Properties</h2>{table}{note if rows else ''}{text}"
+    if "nuclei" in last:
+        text += "<h3>Forces on nuclei</h3>" + preformatted(format_nuclei(last["nuclei"]), "Forces and geometries")
+    return f"<h2>Properties</h2>{shown}{origin if rows else ''}{text}"
+
+
+def _excited(record: Record) -> str:
+    excited = record.stages[-1].get("excited")
+    if excited is None:
+        return ""
+    titles = "".join(f"<p>{escape(title)}</p>" for title in excited_titles(excited))
+    header = excited_header(any("n_parameters" in state for state in excited["states"]))
+    words = "".join(note(each) for each in excited.get("notes", ()))
+    return f"<h2>Excited states</h2>{titles}{table(header, excited_rows(excited), name='Excited states')}{words}"
 
 
 def _device(record: Record) -> str:
@@ -224,7 +265,7 @@ def _device(record: Record) -> str:
         return ""
     lines = "".join(f"<li>{escape(line)}</li>" for line in device_lines(record.device))
     rows = device_rows(record.device, record.unit)
-    table = _table(device_header(record.unit), rows, text_columns=(0, 1)) if rows else ""
+    shown = table(device_header(record.unit), rows, (0, 1), "Measured energies") if rows else ""
     if rows:
         caption = (
             "Each measured energy with two standard errors; the star is the estimate that was chosen beforehand as the "
@@ -234,9 +275,9 @@ def _device(record: Record) -> str:
             f"<dt>{escape(word)}</dt><dd>{escape(text)}.</dd>" for word, text in explanations(record.device)
         )
         picture = device_picture(record.device, record.energies["exact"], record.unit)
-        table = _figure("", picture, caption) + table + f"<dl>{words}</dl>"
+        shown = figure("", picture, caption) + shown + f"<dl>{words}</dl>"
     found = _optimization(record.device["optimization"], record.unit) if "optimization" in record.device else ""
-    return f"<h2>On the processor</h2><p>{escape(device_title(record.device))}</p><ul>{lines}</ul>{table}{found}"
+    return f"<h2>On the processor</h2><p>{escape(device_title(record.device))}</p><ul>{lines}</ul>{shown}{found}"
 
 
 def _optimization(found: Mapping[str, Any], unit: str) -> str:
@@ -249,8 +290,8 @@ def _optimization(found: Mapping[str, Any], unit: str) -> str:
         "the lowest energy: the lowest of many noisy values is too low. The stage optimised above is measured there "
         "with fresh shots."
     )
-    table = _table(optimization_header(unit), optimization_rows(found, unit))
-    return text + _figure("", optimization_picture(found, unit), caption) + table
+    shown = table(optimization_header(unit), optimization_rows(found, unit), name="Iterations")
+    return text + figure("", optimization_picture(found, unit), caption) + shown
 
 
 def _scores(record: Record) -> str:
@@ -271,8 +312,10 @@ def _scores(record: Record) -> str:
         "EQNTK is its value for Haar-random circuits on the space V* of dimension d_eff; the gradient variance is the "
         "mean over the parameters, and tiny where training meets a barren plateau."
     )
-    pictures = _figure("", scores_picture(record.stages), caption) + _figure("", kernel_picture(record.stages), kernels)
-    return "<h2>Scores</h2>" + _table(SCORE_HEADER, rows) + pictures
+    pictures = pair(
+        figure("", scores_picture(record.stages), caption), figure("", kernel_picture(record.stages), kernels)
+    )
+    return "<h2>Scores</h2>" + table(SCORE_HEADER, rows) + pictures
 
 
 def _training(record: Record) -> str:
@@ -285,7 +328,7 @@ def _training(record: Record) -> str:
         "succeeded, median and quartiles; the error is the median over all seeds of the lowest each one found."
     )
     picture = training_picture(record.stages, record.unit)
-    return "<h2>Training</h2>" + _table(training_header(record.unit), rows) + _figure("", picture, caption)
+    return "<h2>Training</h2>" + table(training_header(record.unit), rows) + figure("", picture, caption)
 
 
 def _certificate(record: Record) -> str:
@@ -316,7 +359,7 @@ def _merge(merge: Mapping[str, Any], unit: str) -> str:
     lines = "".join(f"<li>{escape(line)}</li>" for line in merge_texts(merge, unit))
     header = ["what merging changed, before tuning", "measured", "at most"]
     return (
-        f"<p>Merging gates of one subgroup:</p><ul>{lines}</ul>{_table(header, merge_rows(merge, unit))}<p>The path "
+        f"<p>Merging gates of one subgroup:</p><ul>{lines}</ul>{table(header, merge_rows(merge, unit))}<p>The path "
         "adds up how far each gate moves the state that enters it, the operators how far it can move any state. Every "
         "run checks each measured number against its bounds.</p>"
     )
@@ -330,9 +373,9 @@ def _plan(record: Record) -> str:
     ]
     return (
         "<h2>What was removed and why</h2>"
-        + _table(["rotations", "decision", "reason"], counts, text_columns=(1, 2))
+        + table(["rotations", "decision", "reason"], counts, text_columns=(1, 2))
         + f"<details><summary>All {len(rows)} rotations</summary>"
-        + _table(["rotation", "decision", "score", "reason"], rows, text_columns=(1, 3))
+        + table(["rotation", "decision", "score", "reason"], rows, text_columns=(1, 3))
         + "</details>"
     )
 
@@ -341,5 +384,6 @@ def _origin(record: Record, command: str) -> str:
     times = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in record.times.items())
     versions = ", ".join(f"{name} {number}" for name, number in record.versions.items())
     return (
-        f"<h2>How it was made</h2><p><code>{escape(command)}</code></p><p>{escape(times)}</p><p>{escape(versions)}</p>"
+        f'<h2>How it was made</h2><pre class="command">{escape(command)}</pre>'
+        f"<p>{escape(times)}</p><p>{escape(versions)}</p>"
     )

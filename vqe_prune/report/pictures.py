@@ -1,12 +1,11 @@
-"""Pictures of a run as SVG, by Matplotlib: optimiser steps, the pruning path, scores, training, the circuit."""
+"""Pictures of a run as SVG, by Matplotlib: optimiser steps and the pruning path, and what other pictures share."""
 
 from __future__ import annotations
 
 import io
 import re
 from collections.abc import Mapping, Sequence
-from html import escape
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from vqe_prune.units import CHEMICAL_ACCURACY, HARTREE, error_unit
 from vqe_prune.wording import counted
@@ -22,9 +21,6 @@ COLOURS = ("#2f7fd8", "#d9822b", "#1f9d6b", "#b0468f", "#8a7bd8", "#a3862a")
 """Readable on white and on near-black."""
 
 GREY = "#888888"
-INK = "#161616"
-"""Letters on the colours above, in light and dark alike; pure black would follow the page's text colour."""
-
 FONT = 10.0
 """Points; Matplotlib's own."""
 
@@ -34,46 +30,9 @@ WIDTH = 5.2
 GROWTH = 1.15
 """How much larger a desk shows it."""
 
-MOST_ROTATIONS = 60
-"""Larger circuits are cut after MOST_COLUMNS columns."""
 
-MOST_COLUMNS = 40
-MOST_PACKED = 500
-"""Gates after these are not drawn: packing them takes a time that grows as their number squared."""
-
-CLIFFORDS = {"cx": ("o", "$\\oplus$"), "cz": ("o", "o"), "swap": ("x", "x")}
-"""Markers of Clifford gates that are not drawn as a box with their name."""
-
-
-class DrawnGate(NamedTuple):
-    """A gate as `circuit_picture` draws it.
-
-    Attributes:
-        label: Its name, shown when the pointer rests on it.
-        wires: Wires it acts on, from 0.
-        letters: One for each wire: ``^`` (created) and ``v`` (annihilated) of an excitation, ``X``, ``Y``, ``Z`` of a
-            Pauli rotation, any short upper-case text of a rotation about several strings, or the lower-case name of a
-            Clifford gate (``h``, ``s``, ``cx`` with the control first, ``cz``, ``swap``) once for each of its wires.
-        parameter: Index of its parameter, None for a fixed gate.
-        angle: Radian; not shown for Clifford gates.
-
-    """
-
-    label: str
-    wires: tuple[int, ...]
-    letters: tuple[str, ...]
-    parameter: int | None
-    angle: float
-
-    @property
-    def is_clifford(self) -> bool:
-        """Whether it is a Clifford gate, which has no angle."""
-        return self.letters[0].islower() and self.letters[0] != "v"
-
-    @property
-    def angle_text(self) -> str:
-        """Its angle as shown."""
-        return "" if self.is_clifford else f"{self.angle:+.3f}"
+MOST_MARKED = 300
+"""Steps; of more the curve is drawn without a dot for each, which would overlap and take most of the page's bytes."""
 
 
 def energy_picture(steps: Sequence[Mapping[str, Any]], unit: str = HARTREE) -> str:
@@ -95,7 +54,8 @@ def energy_picture(steps: Sequence[Mapping[str, Any]], unit: str = HARTREE) -> s
     for stage, colour in zip(stages, COLOURS * len(stages), strict=False):
         positions = [k for k, step in enumerate(steps, start=1) if step["stage"] == stage]
         chosen = [step for step in steps if step["stage"] == stage]
-        style: dict[str, Any] = {"color": colour, "label": stage, "marker": ".", "linewidth": 1.2}
+        marker = "." if len(steps) <= MOST_MARKED else ""
+        style: dict[str, Any] = {"color": colour, "label": stage, "marker": marker, "linewidth": 1.2}
         axes[0].plot(positions, [step["energy"] for step in chosen], **style)
         if has_error:
             axes[1].plot(positions, [clipped_error(step["error"], unit) for step in chosen], **style)
@@ -159,109 +119,6 @@ def path_picture(
     axis.set_xlabel("parameters left")
     axis.set_ylabel(f"error / {name}")
     return svg_text(figure)
-
-
-def circuit_picture(gates: Sequence[DrawnGate], wires: Sequence[str]) -> str:
-    """Draw the gates of an ansatz on the wires they act on.
-
-    Gates of one parameter and angle share a column where they commute with what is between and their lines do not
-    cross. Of circuits with more than MOST_ROTATIONS gates only the first columns are drawn.
-
-    Args:
-        gates: In the order in which they act.
-        wires: Label of each wire, such as ``0a ●`` of a spin orbital that the reference fills or ``q0 |+>``.
-
-    Returns:
-        An SVG element and how many gates it does not show, or a sentence where there are none.
-
-    """
-    if not gates:
-        return "<p>0 rotations: not drawn.</p>"
-    height = {wire: -k for k, wire in enumerate(sorted({wire for gate in gates[:MOST_PACKED] for wire in gate.wires}))}
-    columns = pack(gates[:MOST_PACKED])
-    if len(gates) > MOST_ROTATIONS:
-        columns = columns[:MOST_COLUMNS]
-    left = 0.2 + 0.075 * max(len(wires[wire]) for wire in height)
-    width, tall = 0.62 * len(columns), 0.7 + 0.34 * len(height)
-    figure, (axis,) = new_figure(1, left + width + 0.1, tall)
-    figure.subplots_adjust(left=left / (left + width + 0.1), right=1 - 0.1 / (left + width + 0.1), bottom=0, top=1)
-    for wire, y in height.items():
-        axis.axhline(y, color=GREY, linewidth=0.8, zorder=0)
-        axis.text(-0.6, y, wires[wire], ha="right", va="center", fontsize=FONT)
-    titles: list[str] = []
-    for x, column in enumerate(columns):
-        for gate in column:
-            _draw_gate(axis, x, gate, height, f"gate{len(titles)}")
-            titles.append(f"{gate.label} {gate.angle_text}".strip())
-        first = column[0]
-        if first.parameter is not None:
-            colour = COLOURS[first.parameter % len(COLOURS)]
-            axis.text(x, 0.6, f"p{first.parameter}", ha="center", va="bottom", color=colour, fontsize=FONT)
-        axis.text(x, 0.4 - len(height), first.angle_text, ha="center", va="top", fontsize=7)
-    axis.set_xlim(-0.5, len(columns) - 0.5)
-    axis.set_ylim(-0.4 - len(height), tall / 0.34 - len(height) - 0.4)
-    axis.set_axis_off()
-    missing = len(gates) - len(titles)
-    picture = svg_text(figure, shrinks=False)
-    picture = re.sub(
-        r'(<g id="gate([0-9]+)">)', lambda found: f"{found[1]}<title>{escape(titles[int(found[2])])}</title>", picture
-    )
-    return picture + (f"<p>{missing} more gates not drawn.</p>" if missing else "")
-
-
-def pack(gates: Sequence[DrawnGate]) -> list[list[DrawnGate]]:
-    """Sort gates into columns, each as far left as those before it allow.
-
-    Those of a column have the same parameter and angle and lines that do not overlap; a gate may pass others that it
-    commutes with.
-    """
-    columns: list[list[DrawnGate]] = []
-    for gate in gates:
-        first = len(columns)
-        while first and all(_commute(gate, other) for other in columns[first - 1]):
-            first -= 1
-        for column in columns[first:]:
-            same = (column[0].parameter, column[0].angle_text) == (gate.parameter, gate.angle_text)
-            if same and not any(_overlap(gate, other) for other in column):
-                column.append(gate)
-                break
-        else:
-            columns.append([gate])
-    return columns
-
-
-def _commute(gate: DrawnGate, other: DrawnGate) -> bool:
-    """Whether two gates may change places: Pauli rotations whose letters differ on an even number of wires."""
-    shared = set(gate.wires) & set(other.wires)
-    if not shared:
-        return True
-    if not all(letter in ("X", "Y", "Z") for letter in (*gate.letters, *other.letters)):
-        return False
-    mine, theirs = (dict(zip(each.wires, each.letters, strict=True)) for each in (gate, other))
-    return sum(mine[wire] != theirs[wire] for wire in shared) % 2 == 0
-
-
-def _overlap(gate: DrawnGate, other: DrawnGate) -> bool:
-    """Whether the lines of two gates in one column would meet."""
-    return min(gate.wires) <= max(other.wires) and min(other.wires) <= max(gate.wires)
-
-
-def _draw_gate(axis: Axes, x: int, gate: DrawnGate, height: Mapping[int, int], name: str) -> None:
-    """Draw a line along the gate, on it one marker a wire; `name` lets the line be found in the SVG."""
-    colour = GREY if gate.parameter is None else COLOURS[gate.parameter % len(COLOURS)]
-    ends = [height[wire] for wire in gate.wires]
-    axis.plot([x, x], [min(ends), max(ends)], color=colour, linewidth=2, gid=name)
-    markers = CLIFFORDS.get(gate.letters[0], gate.letters)
-    for y, letter, marker in zip(ends, gate.letters, markers, strict=True):
-        if letter in "^v":
-            axis.plot([x], [y], marker, color=colour, markersize=9)
-        elif letter in CLIFFORDS:
-            size = {"o": 6.0, "x": 8.0}.get(marker, 13.0)
-            axis.plot([x], [y], marker=marker, color=colour, markersize=size, markeredgewidth=2 if marker == "x" else 0)
-        else:
-            axis.plot([x], [y], "s", color=colour, markersize=15)
-            size = FONT if len(letter) < 3 else 2.2 * FONT / len(letter)
-            axis.text(x, y, letter, ha="center", va="center_baseline", color=INK, fontsize=size, fontweight="bold")
 
 
 def new_figure(
@@ -339,23 +196,19 @@ def _fit_left(figure: Figure) -> None:
     figure.subplots_adjust(left=points / 72 / figure.get_figwidth())
 
 
-def svg_text(figure: Figure, *, shrinks: bool = True) -> str:
-    """The figure as an SVG element whose black follows the page's text colour; the same input gives the same text.
-
-    A picture that does not shrink keeps its width on a phone, where its box scrolls; others grow a little on a desk.
-    """
+def svg_text(figure: Figure) -> str:
+    """The figure as an SVG element whose black follows the page's text colour; the same input gives the same text."""
     import matplotlib
 
     buffer = io.StringIO()
-    if shrinks:
-        _fit_left(figure)
+    _fit_left(figure)
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "vqe_prune"}):
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    width = f"{figure.get_figwidth() * 72 * (GROWTH if shrinks else 1.0):.4g}pt"
-    style = f'style="width:{width};max-width:{"100%" if shrinks else "none"}"'
+    width = f"{figure.get_figwidth() * 72 * GROWTH:.4g}pt"
+    style = f'style="width:{width};max-width:100%"'
     text = re.sub(r' width="[0-9.]+pt" height="[0-9.]+pt"', f" {style}", text, count=1)
     text = re.sub(r"(stroke|fill): ?#000000", r"\1: currentColor", text)
     return text.replace('<g id="text', '<g fill="currentColor" id="text')

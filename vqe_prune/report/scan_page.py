@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from vqe_prune.report.page import STYLE, _figure, _table
+from vqe_prune.report.layout import figure, page, pair, table, warning
 from vqe_prune.report.scan_pictures import scan_curve_picture, scan_error_picture
 from vqe_prune.report.scan_table import (
     curve_header,
@@ -42,47 +42,40 @@ def write_scan_page(folder: Path, content: Content, command: str) -> None:
     """
     unit = error_unit(content["unit"])[1]
     failed = [point for point in content["points"] if point["failed"]]
-    sections = [f"<h1>{escape(scan_headline(content))}</h1>"]
+    title = scan_headline(content)
+    sections = [f"<h1>{escape(title)}</h1>"]
     if failed:
-        sections.append(
-            f"<p><strong>WARNING: {len(failed)} of {len(content['points'])} points failed; the reasons are below."
-            "</strong></p>"
-        )
+        sections.append(warning(f"{len(failed)} of {len(content['points'])} points failed; the reasons are below."))
     sections.append("<ul>" + "".join(f"<li>{escape(line)}</li>" for line in scan_lines(content)) + "</ul>")
     if len(failed) < len(content["points"]):
-        text = "Energies along the curve; the black line is exact, the markers are the pruned ansatz."
-        sections.append(_figure("Curve", scan_curve_picture(content), text))
+        text = "Energies along the curve; the thin line is exact, the markers are the pruned ansatz."
+        curve = figure("Curve", scan_curve_picture(content), text)
         text = (
             "Errors along the curve by their magnitude; hollow rings are energies below the exact one. What is below "
             "the axis is drawn at its end."
         )
-        sections.append(_figure("Errors", scan_error_picture(content), text))
+        sections.append(pair(curve, figure("Errors", scan_error_picture(content), text)))
     text = (
         "<p>The non-parallelity error is the largest minus the smallest error along the curve. Kinks show as jumps "
         "from one second difference of the error to the next.</p>"
     )
-    sections.append("<h2>How smooth</h2>" + _table(curve_header(content), curve_rows(content)) + text)
-    sections.append(
-        f"<h2>Errors of every point / {escape(unit)}</h2>" + _wide(point_header(content), point_rows(content))
-    )
-    title = f"<h2>Energies of every point / {escape(content['unit'])}</h2>"
-    energies = _wide(point_header(content, errors=False), point_rows(content, errors=False))
-    sections.append(title + energies + _links(content))
+    smooth = table(curve_header(content), curve_rows(content), name="How smooth the curves are")
+    sections.append("<h2>How smooth</h2>" + smooth + text)
+    sections.append(f"<h2>Errors of every point / {escape(unit)}</h2>" + _wide(content, errors=True))
+    name = f"<h2>Energies of every point / {escape(content['unit'])}</h2>"
+    sections.append(name + _wide(content, errors=False) + _links(content))
     parts = ", ".join(f"{name} {number}" for name, number in content["versions"].items())
     sections.append(
-        f"<h2>Origin</h2><p><code>{escape(command)}</code></p><p>{escape(parts)}; {content['seconds']:.1f} s.</p>"
+        f'<h2>How it was made</h2><pre class="command">{escape(command)}</pre>'
+        f"<p>{escape(parts)}; {content['seconds']:.1f} s.</p>"
     )
-    name = f"{escape(content['name'])}: scan"
-    page = (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{name}</title>'
-        f"<style>{STYLE}{WIDE}</style></head><body>\n" + "\n".join(sections) + "\n</body></html>\n"
-    )
-    write_atomically(folder / "report.html", page)
+    write_atomically(folder / "report.html", page(title, sections, further_style=WIDE))
 
 
-def _wide(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return f"<div class=wide>{_table(header, rows)}</div>"
+def _wide(content: Content, *, errors: bool) -> str:
+    name = "Errors of every point" if errors else "Energies of every point"
+    shown = table(point_header(content, errors=errors), point_rows(content, errors=errors), name=name)
+    return f'<div class="wide">{shown}</div>'
 
 
 def _links(content: Content) -> str:
