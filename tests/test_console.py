@@ -74,9 +74,8 @@ def test_each_level_says_its_part_and_the_log_says_all(tmp_path, monkeypatch) ->
         logs[level] = (folder / "run.log").read_text()
     for level, log in logs.items():
         steps = log.count("full: step 3")
-        assert steps == (
-            900 if level == "verbose" else 30
-        )  # at 10 to 100 s, then each tenth: 10 + log 9 / log(1 / 0.9)
+        # a pipe's are at 10, 20 ... 100 s, then log 9 / log(1 / 0.9) = 20, each a tenth later than the one before
+        assert steps == (900 if level == "verbose" else 30)
         lines = log.splitlines()
         assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  \S", line) for line in lines[:-1])
         assert "--- a command, process " in lines[0] and "of two lines" in lines[-1] and lines[-1].startswith(" " * 21)

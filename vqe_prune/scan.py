@@ -66,20 +66,25 @@ class _Scan:
 
     def counter(self, what: str, total: int) -> Callable[[int, Any], None]:
         """Return what is called with each point that ends."""
-        ended, began = 0, time.monotonic()
+        ended, began, first = 0, time.monotonic(), 0.0  # seconds to the end of the first round
         self.console.begin()
 
         def done(k: int, result: Any) -> None:
-            nonlocal ended
+            nonlocal ended, first
             ended += 1
-            seconds = time.monotonic() - began
+            seconds, round_size = time.monotonic() - began, self.workers.count
+            if ended <= round_size:
+                first = seconds
             if isinstance(result, Failure):
                 self.console.warn(f"{what} {ended}/{total}: {self.names[k]} FAILED: {result.reason}")
             elif ended == total:
                 self.say(f"{what} {ended}/{total}, {duration(seconds)}")
             else:
-                left = f"about {duration(seconds / ended * (total - ended))} to go"
-                self.console.progress([f"{what} {ended}/{total}", left, f"{duration(seconds)} so far"])
+                parts = [f"{what} {ended}/{total}", f"{duration(seconds)} so far"]
+                if ended > round_size:  # the first round has the start of the processes in it
+                    left = (seconds - first) / (ended - round_size) * (total - ended)
+                    parts.insert(1, f"about {duration(left)} to go")
+                self.console.progress(parts)
 
         return done
 
