@@ -53,7 +53,7 @@ def test_the_circuit_on_file_gives_the_energy_without_our_engine(ring: Path) -> 
     matrix = openfermion.get_sparse_operator(operator, 6)
     assert np.vdot(state, matrix @ state).real == pytest.approx(-7.72740661031, abs=1e-8)
     page = (ring / "report.html").read_text()
-    for word in ("Symmetries", "Scores", "Training", "q0 |+&gt;", "216"):
+    for word in ("Symmetries", "Scores", "Training", "q0 |+⟩", "216"):
         assert word in page
 
 

@@ -27,6 +27,7 @@ FILES = {
     "hamiltonian.fcidump",
     "record.json",
     "report.html",
+    "run.log",
     "trace.jsonl",
 }
 
@@ -84,7 +85,7 @@ def test_the_folder_holds_what_the_design_says(lih: Path) -> None:
         assert [json.loads(text) for text in arrays["rotations"].tolist()][-1] == [[10, 11], [2, 3]]
         assert arrays["parameters"].shape == arrays["coefficients"].shape == (5,)
     page = (folder / "report.html").read_text()
-    assert page.count("<svg") == 3 and "92 → 3 parameters" in page
+    assert page.count("<figure>") == 4 and "92 → 3 parameters" in page
 
 
 def test_the_circuit_on_file_gives_the_energy_without_our_engine(lih: Path) -> None:

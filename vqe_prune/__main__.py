@@ -128,8 +128,8 @@ collect finishes a study whose jobs were sent to Google's service, from its fold
   exact=                  false leaves out the exact energy (true)
   seed=                   of the random rule, and the first of the random starts and restarts (0)
   threads=                for large problems, and processes of a scan (all cores)
-  output=                 {outputs}: warnings and the result in one line, or a live line beside what is found,
-                          or every step as a line; run.log in the folder holds what was said (normal)
+  output=                 {outputs}: warnings and the result in one line; what is found, with a live
+                          line; or every step as a line; run.log in the folder holds what was said (normal)
   output_dir=             folder of the results (outputs/NAME/DIGEST)
 
   of a --multirun, whose results are shown together in outputs/multirun (output_dir= is then used in place of outputs):
