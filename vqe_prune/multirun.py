@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from vqe_prune import batch, config, report, scan, study
+from vqe_prune.console import Console
 from vqe_prune.errors import ConvergenceError, InputError, PendingError
 from vqe_prune.launcher_settings import LauncherSettings, SweeperSettings, read_launcher, read_sweeper
 from vqe_prune.launchers import Launcher, open_launcher
@@ -31,6 +31,7 @@ from vqe_prune.run_folder import Trace, check_writable, locked, write_atomically
 from vqe_prune.search import Trial, ask, check_search, front, values_of
 from vqe_prune.settings import Settings
 from vqe_prune.sweep import Point, Sweep, grid_points, multirun_digest, read_sweep
+from vqe_prune.time_left import duration
 from vqe_prune.units import error_unit
 
 MULTIRUN_SCHEMA = 1
@@ -44,8 +45,8 @@ DONE, UNFINISHED, SENT, FAILED, WAITING = "done", "unfinished", "sent", "failed"
 LISTED_SECONDS = 5.0
 """How often multirun.json is written while points end."""
 
-LINE_SECONDS = 10.0
-"""Off a terminal, how often progress is told."""
+TICK_SECONDS = 0.5
+"""How often the time so far is told anew."""
 
 
 @dataclass(eq=False)
@@ -68,17 +69,16 @@ class _Multirun:
     sweeper: SweeperSettings
     arguments: Sequence[str]
     folder: Path
-    write: Callable[[str], Any]
+    console: Console
     notes: list[str]
     began: float
     states: dict[str, _State] = field(default_factory=dict)
     trials: list[str] = field(default_factory=list)
     listed: float = 0.0
-    told: float = field(default_factory=time.monotonic)
 
     def say(self, text: str) -> None:
         """Tell the user one line."""
-        self.write(text + "\n")
+        self.console.say(text)
 
 
 def run(arguments: Sequence[str], *, write: Callable[[str], Any] | None = None) -> int:
@@ -95,8 +95,8 @@ def run(arguments: Sequence[str], *, write: Callable[[str], Any] | None = None) 
         InputError: Something cannot be used, at any point; nothing has started.
 
     """
-    began, write = time.perf_counter(), write or study.print_now
-    sweep = read_sweep(arguments)
+    began, sweep = time.perf_counter(), read_sweep(arguments)
+    console = Console(write, sweep.output)
     launcher = read_launcher({key: value for key, value in sweep.own.items() if key.startswith("launcher")})
     sweeper = read_sweeper({key: value for key, value in sweep.own.items() if key.startswith("sweeper")})
     points: list[Point] = []
@@ -112,8 +112,8 @@ def run(arguments: Sequence[str], *, write: Callable[[str], Any] | None = None) 
         check_writable(config.output_folder(point.settings))
     runner = open_launcher(launcher, sweep.cores, folder / "jobs")
     folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder, write):
-        multirun = _Multirun(sweep, launcher, sweeper, arguments, folder, write, notes, began)
+    with locked(folder, console.say), console.logging(folder, command_of(arguments)):
+        multirun = _Multirun(sweep, launcher, sweeper, arguments, folder, console, notes, began)
         with runner:
             if sweeper.name == "optuna":
                 _search(multirun, runner, Trace(folder / "trace.jsonl"))
@@ -142,7 +142,7 @@ def run_point(settings: Settings, place: str) -> str:
         os.chdir(place)
     try:
         if settings.study == "scan":
-            batch.with_output(settings, lambda write: scan.run(settings, write=write))
+            scan.run(settings, write=batch.nothing)
         else:
             batch.run_quietly(settings)
     except PendingError as error:
@@ -170,7 +170,7 @@ def _run_points(multirun: _Multirun, runner: Launcher, points: Sequence[Point], 
             fresh = _known(pending[k])
             state.status, state.reason = fresh.status, fresh.reason
             if state.status == WAITING:
-                state.status, state.reason = FAILED, "it ended without a result; see output.txt in its folder"
+                state.status, state.reason = FAILED, "it ended without a result; see run.log in its folder"
         progress.ended(state)
         if time.monotonic() - multirun.listed > LISTED_SECONDS:
             _write_list(multirun)
@@ -330,7 +330,7 @@ def command_of(arguments: Sequence[str]) -> str:
 
 
 class _Progress:
-    """One live line on a terminal, else a line now and then: points done and failed, and the time left.
+    """Tells points done and failed, and the time left, while points run.
 
     Args:
         multirun: Whose points run.
@@ -341,48 +341,43 @@ class _Progress:
 
     def __init__(self, multirun: _Multirun, total: int, pending: int) -> None:
         self._multirun, self._total, self._pending = multirun, total, pending
-        self._began = time.monotonic()
-        self._ended, self._live = 0, sys.stdout.isatty()
+        self._began, self._ended = time.monotonic(), 0
         self._lock, self._over = threading.Lock(), threading.Event()
 
     def __enter__(self) -> AbstractContextManager[Any]:
-        """Say what is there already, and start the live line."""
+        """Say what is there already, and start to tell."""
         states = self._multirun.states.values()
         before = sum(state.status in (DONE, UNFINISHED) for state in states)
         if not self._multirun.trials:
             found = f", {before} of them found done" if before else ""
             self._multirun.say(f"{self._total} points{found}; {self._multirun.launcher.name}")
-        if self._live and self._pending:
+        self._multirun.console.begin()
+        if self._pending:
             threading.Thread(target=self._tick, daemon=True).start()
         return nullcontext()
 
     def __exit__(self, *_: object) -> None:
-        """End the live line."""
+        """Tell no more."""
         self._over.set()
         with self._lock:
-            if self._live:
-                self._multirun.write("\r\x1b[K")
+            self._multirun.console.close_line()
 
     def ended(self, state: _State) -> None:
         """Tell of a point that has ended."""
         with self._lock:
             self._ended += 1
             if state.status == FAILED:
-                clear = "\r\x1b[K" if self._live else ""
-                self._multirun.say(f"{clear}FAILED: {state.point.name}: {state.reason}")
-            now = time.monotonic()
-            last = self._ended == self._pending and not self._multirun.trials
-            if not self._live and (last or now - self._multirun.told > LINE_SECONDS):
-                self._multirun.say(self._line())
-                self._multirun.told = now
+                self._multirun.console.warn(f"failed: {state.point.name}: {state.reason}")
+            if self._multirun.console.level == "verbose":
+                self._multirun.console.progress([f"{state.status}: {state.point.name}", *self._parts()])
 
     def _tick(self) -> None:
-        while not self._over.wait(0.5):
+        while not self._over.wait(TICK_SECONDS):
             with self._lock:
-                if not self._over.is_set():
-                    self._multirun.write(f"\r\x1b[K{self._line()}")
+                if not self._over.is_set() and self._multirun.console.level != "verbose":
+                    self._multirun.console.progress(self._parts())
 
-    def _line(self) -> str:
+    def _parts(self) -> list[str]:
         states = self._multirun.states.values()
         done = sum(state.status in (DONE, UNFINISHED, SENT) for state in states)
         failed = sum(state.status == FAILED for state in states)
@@ -391,17 +386,5 @@ class _Progress:
         parts += [f"{failed} failed"] if failed else []
         left = self._total - done - failed
         if self._ended and left:
-            parts.append(f"about {duration(spent / self._ended * left)} left")
-        return ", ".join([*parts, f"{duration(spent)} so far"])
-
-
-def duration(seconds: float) -> str:
-    """Return a time as people say it.
-
-    >>> duration(8.2), duration(200), duration(9000)
-    ('8 s', '3 min', '2.5 h')
-
-    """
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+            parts.append(f"about {duration(spent / self._ended * left)} to go")
+        return [*parts, f"{duration(spent)} so far"]

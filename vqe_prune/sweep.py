@@ -28,6 +28,9 @@ RAW = ("molecule", "model", "model.reference", "molecule.basis", "molecule.ecp")
 
 FUNCTIONS = ("choice(", "range(", "interval(", "glob(", "sort(", "shuffle(", "tag(", "str(", "int(", "float(")
 
+OF_ALL = ("output_dir", "threads", "output")
+"""Settings that are one for all points."""
+
 MOST_POINTS = 5_000
 
 DECIMALS = 10
@@ -80,6 +83,7 @@ class Sweep:
         swept: For each setting with several values, their texts or an interval.
         root: Folder of all results.
         cores: As ``threads=`` says, None for all there are.
+        output: As ``output=`` says, how much is told.
 
     """
 
@@ -88,6 +92,7 @@ class Sweep:
     swept: Mapping[str, tuple[str, ...] | Interval]
     root: Path
     cores: int | None
+    output: str
 
     def point(self, chosen: Mapping[str, str]) -> Point:
         """Return the study with one text for each swept setting.
@@ -128,15 +133,15 @@ def read_sweep(arguments: Sequence[str]) -> Sweep:
             swept[key] = values
         else:
             texts[key] = values[0]
-    for key in ("output_dir", "threads"):
+    for key in OF_ALL:
         if key in swept:
             raise InputError(f"{key} is one for all points of a multirun; give one value")
     if "study" in swept:
         raise InputError("study is one for all points of a multirun; run one multirun for each")
-    whole = config.parse_settings([f"{key}={texts[key]}" for key in ("output_dir", "threads") if key in texts])
-    fixed = {key: text for key, text in texts.items() if key not in ("output_dir", "threads")}
+    whole = config.parse_settings([f"{key}={texts[key]}" for key in OF_ALL if key in texts])
+    fixed = {key: text for key, text in texts.items() if key not in OF_ALL}
     root = Path(whole.output_dir) if whole.output_dir is not None else Path("outputs")
-    return Sweep(own=own, fixed=fixed, swept=swept, root=root, cores=whole.threads)
+    return Sweep(own=own, fixed=fixed, swept=swept, root=root, cores=whole.threads, output=whole.output)
 
 
 def _own_value(key: str, argument: str) -> Any:

@@ -21,7 +21,7 @@ from vqe_prune.report.merge_table import (
     table_of,
     write_parquet,
 )
-from vqe_prune.report.page import STYLE, _figure, _table
+from vqe_prune.report.layout import figure, page, table
 from vqe_prune.report.scan_page import WIDE
 from vqe_prune.report.scan_pictures import scan_curve_picture, scan_error_picture
 from vqe_prune.run_folder import write_atomically
@@ -69,14 +69,10 @@ def _page(merged: Merged, command: str, files: list[str]) -> str:
         header, rows = scans_of(merged, unit)
         if rows:
             title = f"<h2>Scans, errors in {escape(error_unit(unit)[1])}</h2>"
-            sections.append(f"{title}<div class=wide>{_table(header, rows, text_columns=(3,))}</div>")
+            sections.append(f"{title}{_wide(table(header, rows, text_columns=(3,)))}")
     sections += [_scan(folder, content) for folder, content in merged.scans[:MOST_PICTURES]]
-    sections.append(f"<h2>How it was made</h2><p><code>{escape(command)}</code></p>")
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{escape(headline(merged))}</title>'
-        f"<style>{STYLE}{WIDE}</style></head><body>\n" + "\n".join(filter(None, sections)) + "\n</body></html>\n"
-    )
+    sections.append(f'<h2>How it was made</h2><pre class="command">{escape(command)}</pre>')
+    return page(headline(merged), sections, further_style=WIDE)
 
 
 def _problem(merged: Merged, title: str, rows: list[Row], *, pictured: bool) -> str:
@@ -91,15 +87,15 @@ def _problem(merged: Merged, title: str, rows: list[Row], *, pictured: bool) -> 
             "Error against size, one mark a run; squares are the ansätze as built, crosses the controls, rings "
             "energies below the exact one. The line joins the runs that no other one beats."
         )
-        parts.append(_figure("", picture, caption))
-    parts.append(f"<div class=wide>{_table(['run', *header], numbered, text_columns=columns)}</div>")
+        parts.append(figure("", picture, caption))
+    parts.append(_wide(table(["run", *header], numbered, text_columns=columns)))
     links = [
         f'<a href="{escape(str(row.values["folder"]))}/report.html">{k}</a>' for k, row in enumerate(rows, start=1)
     ]
     parts.append(f"<p>Reports of the runs: {' · '.join(links)}</p>")
     header, lines = seeds_of(merged, rows)
     if lines:
-        parts.append(f"<h3>Over seeds</h3><div class=wide>{_table(header, lines, text_columns=(0, 1))}</div>")
+        parts.append(f"<h3>Over seeds</h3>{_wide(table(header, lines, text_columns=(0, 1)))}")
     return "".join(parts)
 
 
@@ -108,8 +104,12 @@ def _scan(folder: str, content: Mapping[str, Any]) -> str:
     title = f"Scan of {content['name']} along {str(content['coordinate']['name']).replace('_', ' ')}"
     link = f'<p><a href="{escape(folder)}/report.html">Its report</a></p>'
     try:
-        pictures = _figure("", scan_curve_picture(content), "Energies along the curve; the black line is exact.")
-        pictures += _figure("", scan_error_picture(content), "Errors along the curve by their magnitude.")
+        pictures = figure("", scan_curve_picture(content), "Energies along the curve; the black line is exact.")
+        pictures += figure("", scan_error_picture(content), "Errors along the curve by their magnitude.")
     except (KeyError, TypeError, ValueError, IndexError, AttributeError):
         pictures = "<p>Not drawn: its scan.json is of another version.</p>"
     return f"<h2>{escape(title)}</h2>{pictures}{link}"
+
+
+def _wide(shown: str) -> str:
+    return f'<div class="wide">{shown}</div>'
