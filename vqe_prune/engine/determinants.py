@@ -157,14 +157,14 @@ def hamiltonian_matrix(
     n_alpha_strings, n_beta_strings = sector.shape
     blocks = []
     if sector.n_alpha:
-        same_spin = _same_spin_matrix(sector.n_orbitals, sector.n_alpha, one_body, two_body)
+        same_spin = same_spin_matrix(sector.n_orbitals, sector.n_alpha, one_body, two_body)
         blocks.append(sparse.kron(same_spin, sparse.identity(n_beta_strings), format="coo"))
     if sector.n_beta:
-        same_spin = _same_spin_matrix(sector.n_orbitals, sector.n_beta, one_body, two_body)
+        same_spin = same_spin_matrix(sector.n_orbitals, sector.n_beta, one_body, two_body)
         blocks.append(sparse.kron(sparse.identity(n_alpha_strings), same_spin, format="coo"))
     if sector.n_alpha and sector.n_beta:
-        alpha_links = _links(sector.n_orbitals, sector.n_alpha)
-        beta_links = _links(sector.n_orbitals, sector.n_beta)
+        alpha_links = string_links(sector.n_orbitals, sector.n_alpha)
+        beta_links = string_links(sector.n_orbitals, sector.n_beta)
         for product in range(int(irreps.max()) * 2 + 2):  # (pq|rs) vanishes unless both pairs have the same product
             a, i, a_to, a_from, a_sign = (
                 x[irreps[alpha_links[0]] ^ irreps[alpha_links[1]] == product] for x in alpha_links
@@ -188,9 +188,10 @@ def hamiltonian_matrix(
     return matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), matrix.data
 
 
-def _same_spin_matrix(
+def same_spin_matrix(
     n_orbitals: int, n_electrons: int, one_body: NDArray[np.float64], two_body: NDArray[np.float64]
 ) -> NDArray[np.float64]:
+    """Return H on the strings of electrons of one spin alone, by PySCF; shape (n_strings, n_strings), hartree."""
     from pyscf.fci import direct_spin1
 
     n_strings = comb(n_orbitals, n_electrons)
@@ -198,7 +199,7 @@ def _same_spin_matrix(
     return np.asarray(matrix)
 
 
-def _links(n_orbitals: int, n_electrons: int) -> tuple[NDArray[np.int64], ...]:
+def string_links(n_orbitals: int, n_electrons: int) -> tuple[NDArray[np.int64], ...]:
     """Orbitals p, q, target, source and sign of every nonzero E_pq |source> = sign |target>."""
     from pyscf.fci import cistring
 

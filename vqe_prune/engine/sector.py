@@ -61,7 +61,7 @@ def compile_ansatz(
                 f"Argument `ansatz` must act on {2 * sector.n_orbitals} spin orbitals, "
                 f"but rotation {index} is {excitation.label}"
             )
-        sign, alpha_part, beta_part = _split_spins(excitation)
+        sign, alpha_part, beta_part = split_spins(excitation)
         order_signs.append(sign)
         b_slices.append(beta.bounds(beta_part))
         if alpha_part != previous:
@@ -121,7 +121,7 @@ def is_symmetric(excitation: Excitation, irreps: NDArray[np.int64]) -> bool:
     return excitation_irrep(irreps, [q for q in excitation.spin_orbitals if q < 2 * len(irreps)]) == 0
 
 
-def _split_spins(excitation: Excitation) -> tuple[float, Part, Part]:
+def split_spins(excitation: Excitation) -> tuple[float, Part, Part]:
     """Write T = sign * (alpha operators)(beta operators), each part in orbitals of its spin."""
     operators = excitation.created + excitation.annihilated[::-1]
     swaps = sum(1 for k, p in enumerate(operators) if p % 2 for q in operators[k + 1 :] if q % 2 == 0)
@@ -159,6 +159,11 @@ class SectorEngine:
         """The compiled ansatz."""
         irreps = None if self.irrep is None else self.hamiltonian.irreps
         return compile_ansatz(self.hamiltonian.sector, self.ansatz, irreps, self.irrep or 0)
+
+    @property
+    def order_signs(self) -> Vector:
+        """Sign of moving each rotation's alpha operators before its beta ones; shape (n_rotations,)."""
+        return self.tables.order_signs
 
     @cached_property
     def irrep(self) -> int | None:
@@ -221,18 +226,7 @@ class SectorEngine:
                 overlaps = np.zeros(len(kept))
                 overlaps[kept] = 0.5 * slopes
                 return energy, 2.0 * self._fold(overlaps)
-        cosines, sines = self._trigonometry(angles)
-        psi = self._reference_state()
-        matrix = self.hamiltonian.matrix
-        if matrix is not None:
-            overlaps = np.zeros(len(sines))
-            work = psi, np.empty_like(psi)
-            energy = float(kernels.energy_and_overlaps(self.tables, cosines, sines, *matrix, *work, overlaps))
-        else:
-            self._sweep(partial(kernels.rotate, self.tables, cosines, sines, psi))
-            lam = self.hamiltonian.apply(psi, self.irrep)
-            energy = float(np.vdot(psi, lam))
-            overlaps = self._collect(partial(kernels.unwind, self.tables, cosines, sines, psi, lam))
+        energy, overlaps = self._energy_and_overlaps(*self._trigonometry(angles))
         return energy + self.hamiltonian.constant, 2.0 * self._fold(overlaps)
 
     def hessian(self, angles: Vector) -> Vector:
@@ -242,16 +236,7 @@ class SectorEngine:
 
     def hessian_products(self, angles: Vector, directions: Vector) -> Vector:
         """Return the Hessian times each of the directions, both of shape (n_directions, n_parameters)."""
-        cosines, sines = self._trigonometry(angles)
-        speeds = self._speeds(directions)
-        matrix = self.hamiltonian.matrix
-        if matrix is not None:
-            overlaps = np.zeros_like(speeds)
-            psi = self._reference_state()
-            work = np.empty_like(psi), np.empty_like(psi), np.empty_like(psi)
-            kernels.overlap_derivatives(self.tables, cosines, sines, speeds, *matrix, psi, *work, overlaps)
-        else:
-            overlaps = np.array([self._overlap_derivative(cosines, sines, speed) for speed in speeds])
+        overlaps = self._overlap_derivatives(*self._trigonometry(angles), self._speeds(directions))
         return 2.0 * np.array([self._fold(row) for row in overlaps]).reshape(directions.shape)
 
     def tangents(self, angles: Vector, directions: Vector) -> Iterator[State]:
@@ -266,6 +251,30 @@ class SectorEngine:
         self._sweep(partial(kernels.rotate_tangent, self.tables, cosines, sines, speed, psi, dpsi))
         return psi, dpsi
 
+    def _energy_and_overlaps(self, cosines: Vector, sines: Vector) -> tuple[float, Vector]:
+        """Return <H> without the constant and <H psi| T - T^dagger |psi> of each rotation where it acts."""
+        psi = self._reference_state()
+        matrix = self.hamiltonian.matrix
+        if matrix is not None:
+            overlaps = np.zeros(len(sines))
+            work = psi, np.empty_like(psi)
+            return float(kernels.energy_and_overlaps(self.tables, cosines, sines, *matrix, *work, overlaps)), overlaps
+        self._sweep(partial(kernels.rotate, self.tables, cosines, sines, psi))
+        lam = self.hamiltonian.apply(psi, self.irrep)
+        energy = float(np.vdot(psi, lam))
+        return energy, self._collect(partial(kernels.unwind, self.tables, cosines, sines, psi, lam))
+
+    def _overlap_derivatives(self, cosines: Vector, sines: Vector, speeds: Vector) -> Vector:
+        """Return the derivatives of the overlaps along d angle = speeds, both of shape (n_directions, n_rotations)."""
+        matrix = self.hamiltonian.matrix
+        if matrix is None:
+            return np.array([self._overlap_derivative(cosines, sines, speed) for speed in speeds])
+        overlaps = np.zeros_like(speeds)
+        psi = self._reference_state()
+        work = np.empty_like(psi), np.empty_like(psi), np.empty_like(psi)
+        kernels.overlap_derivatives(self.tables, cosines, sines, speeds, *matrix, psi, *work, overlaps)
+        return overlaps
+
     def _overlap_derivative(self, cosines: Vector, sines: Vector, speed: Vector) -> Vector:
         psi, dpsi = self._tangent(cosines, sines, speed)
         lam, dlam = (self.hamiltonian.apply(each, self.irrep) for each in (psi, dpsi))
@@ -278,7 +287,7 @@ class SectorEngine:
 
     def _trigonometry(self, angles: Vector) -> tuple[Vector, Vector]:
         rotation_angles = self.ansatz.rotation_angles(angles)
-        return np.cos(rotation_angles), np.sin(rotation_angles) * self.tables.order_signs
+        return np.cos(rotation_angles), np.sin(rotation_angles) * self.order_signs
 
     def _speeds(self, directions: Vector) -> Vector:
         parameters, coefficients, free = self._folding
