@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from vqe_prune.deflation import Deflation, deflate_states
     from vqe_prune.electrons import Electrons
     from vqe_prune.encoding import Encoding, encode
+    from vqe_prune.engine.accelerator import find_gpu
     from vqe_prune.engine.statevector import StatevectorEngine
     from vqe_prune.errors import ConvergenceError, InputError
     from vqe_prune.fcidump import fcidump_text
@@ -124,6 +125,7 @@ _HOMES = {
     "fcidump_text": "fcidump",
     "fermi_hubbard": "models",
     "fermionic_pool": "adapt",
+    "find_gpu": "engine.accelerator",
     "grow": "adapt",
     "hamiltonian_symmetries": "symmetry",
     "hamiltonian_variational": "ansatz.layered",

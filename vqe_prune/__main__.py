@@ -9,6 +9,7 @@ from pathlib import Path
 
 from vqe_prune import config, device_settings, excited_settings
 from vqe_prune.console import OUTPUTS
+from vqe_prune.engine_settings import ENGINES
 from vqe_prune.errors import ConvergenceError, InputError, PendingError
 from vqe_prune.excitation_settings import ORDERS, STARTS
 from vqe_prune.google_credentials import GOOGLE, check_credentials
@@ -127,6 +128,8 @@ collect finishes a study whose jobs were sent to Google's service, from its fold
                           (common; each where one structure cannot be: ansätze on qubits, fabrics, pruner=lie)
   exact=                  false leaves out the exact energy (true)
   seed=                   of the random rule, and the first of the random starts and restarts (0)
+  engine=                 {engines}: what evaluates ansätze of excitations, the processor's cores or a GPU, by JAX
+                          (pip install 'vqe-prune[gpu]') (cpu)
   threads=                for large problems, and processes of a scan (all cores)
   output=                 {outputs}: warnings and the result in one line; what is found, with a live
                           line; or every step as a line; run.log in the folder holds what was said (normal)
@@ -255,6 +258,7 @@ def _choices() -> dict[str, str]:
         "entanglers": config.ENTANGLERS,
         "connectivities": config.CONNECTIVITIES,
         "methods": config.METHODS,
+        "engines": ENGINES,
         "devices": device_settings.DEVICES,
         "mitigations": device_settings.MITIGATIONS,
         "optimizers": device_settings.OPTIMIZERS,

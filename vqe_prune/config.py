@@ -18,6 +18,7 @@ from typing import Any
 
 from vqe_prune.console import OUTPUTS
 from vqe_prune.device_settings import check_device
+from vqe_prune.engine_settings import check_engine
 from vqe_prune.errors import InputError, first_line, near_misses
 from vqe_prune.excitation_settings import FABRICS, check_excitations, fill_excitation_defaults
 from vqe_prune.excited_settings import check_excited
@@ -329,6 +330,7 @@ def _check(settings: Settings, given: set[str]) -> None:
     rules = _check_rules(settings, given)
     check_device(settings, given, rules)
     check_excited(settings, given, _on_qubits(settings))
+    check_engine(settings, _on_qubits(settings))
     before = _exact_rules(settings) if pruner.rules[:1] == [WITH_SYMMETRY] and rules != ["symmetry"] else []
     check_scan(settings, given, [*before, *rules], MODELS.get(settings.model.name or ""), _on_qubits(settings))
     if pruner.relative_to not in REFERENCES:

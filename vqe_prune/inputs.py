@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from vqe_prune import config
 from vqe_prune.ansatz.fabric import qnp_fabric, tups
@@ -14,6 +15,7 @@ from vqe_prune.ansatz.order import ordered
 from vqe_prune.ansatz.rotation import Ansatz
 from vqe_prune.ansatz.ucc import kupccgsd, puccd, uccd, uccgsd, uccsd
 from vqe_prune.chemistry import Molecule
+from vqe_prune.engine.accelerator import find_gpu
 from vqe_prune.errors import InputError
 from vqe_prune.excitation_settings import USUAL_K, USUAL_ORDERS
 from vqe_prune.lattice import Lattice, build_lattice, read_lattice
@@ -35,6 +37,16 @@ LONG_LANCZOS_QUBITS = 17
 
 MOST_QUBITS = 24
 """Larger state vectors are not made: an energy and its gradient would need more than a gigabyte and many seconds."""
+
+
+def open_accelerator(settings: Settings) -> Any:
+    """Return the GPU that ``engine=gpu`` asks for, as a JAX device, None for the processor's cores.
+
+    Raises:
+        InputError: There is no GPU, or no JAX.
+
+    """
+    return find_gpu() if settings.engine == "gpu" else None
 
 
 def set_up(

@@ -64,13 +64,19 @@ class EnergyObjective:
         ansatz: Excitation rotations.
         threads: Threads for large sectors.
         reference: Alpha and beta string index of the determinant that the rotations act on.
+        engine: What evaluates them.
 
     """
 
     def __init__(
-        self, hamiltonian: SectorHamiltonian, ansatz: Ansatz, threads: int = 1, reference: tuple[int, int] = (0, 0)
+        self,
+        hamiltonian: SectorHamiltonian,
+        ansatz: Ansatz,
+        threads: int = 1,
+        reference: tuple[int, int] = (0, 0),
+        engine: type[SectorEngine] = SectorEngine,
     ) -> None:
-        self.engine = SectorEngine(hamiltonian=hamiltonian, ansatz=ansatz, reference=reference, threads=threads)
+        self.engine = engine(hamiltonian=hamiltonian, ansatz=ansatz, reference=reference, threads=threads)
 
     @property
     def ansatz(self) -> Ansatz:
@@ -172,19 +178,30 @@ def sector_hamiltonian(problem: Problem) -> SectorHamiltonian:
 
 
 def energy_of(
-    problem: Problem | QubitProblem, threads: int = 1
+    problem: Problem | QubitProblem, threads: int = 1, accelerator: Any = None
 ) -> Callable[[Ansatz], EnergyObjective | QubitEnergyObjective]:
     """Return what gives the energy of an ansatz on a problem, whose Hamiltonian is set up once for all of them.
 
     Args:
         problem: Of electrons for excitations, of qubits for Pauli rotations and Clifford gates.
         threads: Threads for large sectors and states.
+        accelerator: JAX device that evaluates excitations (`vqe_prune.find_gpu`), None for this machine's cores.
+
+    Raises:
+        InputError: The states do not fit into the accelerator's memory, or the problem is of qubits.
 
     """
     if isinstance(problem, QubitProblem):
+        if accelerator is not None:
+            raise InputError("an accelerator has no effect on an ansatz on qubits; leave it out")
         on_qubits, reference = problem.hamiltonian, problem.reference_state
         return lambda ansatz: QubitEnergyObjective(on_qubits, ansatz, reference, threads)
     in_sector = sector_hamiltonian(problem)
+    if accelerator is not None:
+        from vqe_prune.engine.accelerator import AcceleratedEngine, on_device
+
+        moved = on_device(in_sector, accelerator)
+        return lambda ansatz: EnergyObjective(moved, ansatz, threads, engine=AcceleratedEngine)
     return lambda ansatz: EnergyObjective(in_sector, ansatz, threads)
 
 

@@ -182,6 +182,7 @@ class Settings:
     encoding: str = "auto"
     exact: bool = True
     seed: int = 0
+    engine: str = "cpu"
     threads: int | None = None
     output: str = "normal"
     output_dir: str | None = None
@@ -196,7 +197,7 @@ class Settings:
 OF_PROGRAM = ("file_contents", "molecule.fcidump", "molecule.source")
 """Settings that are put in, not typed."""
 
-NOT_IN_DIGEST = ("output", "output_dir", "threads", "device.wait", "molecule.source")
+NOT_IN_DIGEST = ("engine", "output", "output_dir", "threads", "device.wait", "molecule.source")
 """Settings that change where or how fast a study runs or what it says meanwhile, not what it finds."""
 
 

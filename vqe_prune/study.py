@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from vqe_prune import config, report
 from vqe_prune.ansatz.rotation import Ansatz
 from vqe_prune.console import Console
+from vqe_prune.engine.accelerator import device_label
 from vqe_prune.engine.kernels import compiled_before
 from vqe_prune.errors import InputError
 from vqe_prune.excited import add_nuclei, check_nuclei, check_spin, excited_states
 from vqe_prune.google_credentials import GOOGLE
-from vqe_prune.inputs import set_up
+from vqe_prune.inputs import open_accelerator, set_up
 from vqe_prune.journal import TraceJournal
 from vqe_prune.on_device import measure_on_device, open_device
 from vqe_prune.parallel import usable_cores
@@ -85,6 +86,8 @@ def run(
     if collect and settings.device.name is None:
         raise InputError(f"the study in {folder} measures on no device: there is nothing to collect")
     check_nuclei(settings)
+    settings = replace(settings, engine="cpu") if collect else settings  # what is left is little, a GPU may not be here
+    open_accelerator(settings)
     if collect and settings.device.name != GOOGLE:
         command = f"{config.command_line(asdict(settings))} output_dir={folder}"
         raise InputError(
@@ -188,7 +191,7 @@ def finish(
         certificate=certificate_row(pruning),
         qsim=qsim,
         times={**times, "total": time.perf_counter() - began},
-        versions=versions(),
+        versions=versions() | _engine_version(settings),
         seed=settings.seed,
         device=device,
     )
@@ -225,7 +228,9 @@ def _prune(
     journal: TraceJournal,
     threads: int,
 ) -> Pruning:
-    on_qubits = isinstance(problem, QubitProblem)
+    on_qubits, accelerator = isinstance(problem, QubitProblem), open_accelerator(settings)
+    if accelerator is not None:
+        journal.say(f"Energies on {device_label(accelerator)}; kernels are compiled for each shape, a minute or less")
     if not compiled_before("pauli_kernels" if on_qubits else "kernels"):
         journal.say(f"First run of this installation: compiling kernels, {'some 15' if on_qubits else 'a few'} seconds")
     return prune_ansatz(
@@ -242,7 +247,14 @@ def _prune(
         max_steps=settings.optimizer.max_steps,
         threads=threads,
         journal=journal,
+        accelerator=accelerator,
     )
+
+
+def _engine_version(settings: Settings) -> dict[str, str]:
+    """What computed the energies, where that was not the processor's cores."""
+    accelerator = open_accelerator(settings)
+    return {} if accelerator is None else {"engine": device_label(accelerator)}
 
 
 def limits_of(settings: Settings) -> Limits:

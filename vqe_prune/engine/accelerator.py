@@ -1,11 +1,11 @@
-"""The sector engine on a GPU, by JAX in double precision: the same passes over the same rotations, states staying there.
+"""The sector engine on a GPU, by JAX in double precision: the same passes over the same rotations, states stay there.
 
 Angles go to the device, an energy and its gradient come back. A rotation reads its pairs of amplitudes, turns them and
 writes them back; sixteen rotations of one shape are one compiled loop, whatever their order is, so that an ansatz that
 loses a rotation is not compiled again. H psi is a product with H of either spin alone, and for electrons of both
 spins single excitations of one, a matrix product with (pq|rs), and single excitations of the other, for so many columns
-at a time that memory stays bounded (P. J. Knowles, N. C. Handy, A new determinant-based full configuration interaction
-method, 1984; the order of the work is ours). Nothing is added up at random, so that results repeat to the last digit.
+at a time that memory stays bounded (after P. J. Knowles, N. C. Handy, A new determinant-based full configuration
+interaction method, 1984; the order of the work is ours).
 
 JAX is an extra: it is imported where it is used. Kernels also run on its CPU backend, which the tests use.
 """
@@ -17,15 +17,13 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
-from functools import cache, cached_property
+from functools import cached_property
 from importlib import import_module
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vqe_prune.ansatz.rotation import Ansatz
 from vqe_prune.chemistry import require_memory
 from vqe_prune.engine.blocks import (
     BATCH_NUMBERS,
@@ -39,20 +37,18 @@ from vqe_prune.engine.blocks import (
     widened,
 )
 from vqe_prune.engine.determinants import SectorHamiltonian
+from vqe_prune.engine.jax_kernels import Array, compiled
 from vqe_prune.engine.sector import Part, SectorEngine, State, Vector, split_spins
 from vqe_prune.errors import InputError, first_line
 
 Device = Any
 """A JAX device."""
 
-Array = Any
-"""A JAX array."""
-
 LOOP = 16
 """Rotations in one compiled loop."""
 
 LEAST_FILLED = 4
-"""So many left-over rotations and more are filled up to a loop; fewer go one at a time."""
+"""Runs of fewer rotations of one shape go one at a time; longer ones are filled up to whole loops."""
 
 ONE_SHAPE = 20_000
 """Sectors of fewer determinants fill up all tables to one shape: starting a kernel costs more than what it reads."""
@@ -127,8 +123,7 @@ class DeviceHamiltonian(SectorHamiltonian):
         """Return (H - constant) psi for psi of the sector's shape; faster where psi is known to be in one irrep."""
         blocks = self.blocks(irrep)
         with _on(self.device):
-            image = blocks.apply(blocks.upload(psi))
-            return blocks.download(image)
+            return blocks.download(blocks.apply(blocks.upload(psi))[0])
 
 
 def on_device(hamiltonian: SectorHamiltonian, device: Device) -> DeviceHamiltonian:
@@ -267,11 +262,11 @@ class DeviceBlocks:
     def start(self, reference: tuple[int, int], n_derivatives: int) -> Array:
         """Return the reference and derivatives of zero; shape (1 + n_derivatives, size)."""
         shape = 1 + n_derivatives, self.layout.size
-        return _compiled()["start"](shape, self.layout.index(*reference))
+        return compiled()["start"](shape, self.layout.index(*reference))
 
-    def apply(self, states: Array) -> Array:
-        """Return (H - constant) psi of each state; shape (n_states, size)."""
-        return _compiled()["apply"](states, *self._operators, shape=self.layout.shape, batch=self.layout.batch)
+    def apply(self, states: Array) -> tuple[Array, Array]:
+        """Return (H - constant) psi of each state, (n_states, size), and the first one's energy."""
+        return compiled()["apply"](states, *self._operators, shape=self.layout.shape, batch=self.layout.batch)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -301,13 +296,12 @@ class AcceleratedEngine(SectorEngine):
         places = np.array([blocks.places(alpha, beta) for _, alpha, beta in self._parts], dtype=np.int32).reshape(-1, 2)
         found = []
         for first, last in runs(tables):
-            whole = last - (last - first) % LOOP
-            alone = last - whole < LEAST_FILLED and tables[first] != (0, 0)
-            cuts = [*range(first, whole, LOOP), *(range(whole, last) if alone else [whole]), last]
-            for lo, hi in pairwise(sorted(set(cuts))):
-                filling = np.zeros((0 if alone and lo >= whole else LOOP - hi + lo, 2), dtype=np.int32)
-                rows, columns = np.concatenate([places[lo:hi], filling]).T
-                found.append(Loop(tables[first], lo, hi - lo, rows.copy(), columns.copy()))
+            length = 1 if last - first < LEAST_FILLED and tables[first] != (0, 0) else LOOP
+            for lo in range(first, last, length):
+                rows, columns = np.zeros((2, length), dtype=np.int32)
+                count = min(length, last - lo)
+                rows[:count], columns[:count] = places[lo : lo + count].T
+                found.append(Loop(tables[first], lo, count, rows, columns))
         return found
 
     def _check_orbitals(self) -> None:
@@ -331,7 +325,7 @@ class AcceleratedEngine(SectorEngine):
         blocks, device = self._on_device
         with _on(device):
             states = self._forwards(blocks.start(self.reference, 0), *self._trigonometry(angles))
-            return float(_compiled()["dot"](states, blocks.apply(states))) + self.hamiltonian.constant
+            return float(blocks.apply(states)[1]) + self.hamiltonian.constant
 
     def tangents(self, angles: Vector, directions: Vector) -> Iterator[State]:
         """Yield the derivative of the state along each direction (n_parameters,), one state at a time."""
@@ -348,8 +342,7 @@ class AcceleratedEngine(SectorEngine):
         blocks, device = self._on_device
         with _on(device):
             states = self._forwards(blocks.start(self.reference, 0), cosines, sines)
-            images = blocks.apply(states)
-            energy = _compiled()["dot"](states, images)
+            images, energy = blocks.apply(states)
             overlaps = self._backwards(states, images, cosines, sines)
             return float(energy), overlaps[0]
 
@@ -359,7 +352,7 @@ class AcceleratedEngine(SectorEngine):
         for some, count in self._together(speeds):
             with _on(device):
                 states = self._forwards(blocks.start(self.reference, len(some)), cosines, sines, some)
-                overlaps = self._backwards(states, blocks.apply(states), cosines, sines, some)
+                overlaps = self._backwards(states, blocks.apply(states)[0], cosines, sines, some)
             found = np.concatenate([found, overlaps[1 : 1 + count]])
         return found
 
@@ -375,7 +368,7 @@ class AcceleratedEngine(SectorEngine):
         blocks, _ = self._on_device
         turns = self._turns(cosines, sines, speeds)
         for loop, values in zip(self.loops, turns, strict=True):
-            states = _compiled()["rotate"](states, *blocks.pairs(loop.tables), loop.rows, loop.columns, *values)
+            states = compiled()["rotate"](states, *blocks.pairs(loop.tables), loop.rows, loop.columns, *values)
         return states
 
     def _backwards(
@@ -387,7 +380,7 @@ class AcceleratedEngine(SectorEngine):
         found: list[Array] = []
         for loop, values in zip(self.loops[::-1], turns[::-1], strict=True):
             pairs = blocks.pairs(loop.tables)
-            states, images, overlaps = _compiled()["unwind"](states, images, *pairs, loop.rows, loop.columns, *values)
+            states, images, overlaps = compiled()["unwind"](states, images, *pairs, loop.rows, loop.columns, *values)
             found.append(overlaps)
         collected = import_module("jax").device_get(found)[::-1]  # all copies at once, and only now
         parts = [each[: loop.count] for each, loop in zip(collected, self.loops, strict=True)]
@@ -399,161 +392,3 @@ class AcceleratedEngine(SectorEngine):
         moving = np.zeros((0, len(cosines))) if speeds is None else speeds * self.order_signs
         moving = np.concatenate([np.zeros((1, len(cosines))), moving])
         return [(loop.filled(cosines, 1.0), loop.filled(sines, 0.0), loop.filled(moving, 0.0)) for loop in self.loops]
-
-
-@cache
-def _compiled() -> dict[str, Any]:
-    """The kernels, each compiled for a shape when it is first met."""
-    jax = import_module("jax")
-    return {
-        "start": jax.jit(_start, static_argnums=0),
-        "dot": jax.jit(lambda states, images: states[0] @ images[0]),
-        "apply": jax.jit(_apply, static_argnames=("shape", "batch")),
-        "rotate": jax.jit(_rotate, donate_argnums=0),
-        "unwind": jax.jit(_unwind, donate_argnums=(0, 1)),
-    }
-
-
-def _start(shape: tuple[int, int], index: int) -> Array:
-    jnp = import_module("jax.numpy")
-    return jnp.zeros(shape).at[0, index].set(1.0)
-
-
-def _pairs_of(rows: tuple[Array, ...], columns: tuple[Array, ...], row: Array, column: Array) -> tuple[Array, ...]:
-    """Where both amplitudes of each pair of one rotation lie, and its sign; shape (n_row_pairs, n_column_pairs)."""
-    source, target, sign, kind = (table[row] for table in rows)
-    here = tuple(table[column] for table in columns)
-    if here[0].shape[0] > 1:
-        j, j_to, g = (table[kind] for table in here)
-    else:  # one block: all rows have the same columns
-        j, j_to, g = here
-    return source[:, None] + j, target[:, None] + j_to, sign[:, None] * g
-
-
-def _read(states: Array, places: Array) -> Array:
-    return states.at[:, places].get(mode="fill", fill_value=0.0)
-
-
-def _write(states: Array, places: Array, values: Array) -> Array:
-    return states.at[:, places].set(values, mode="drop", unique_indices=True)
-
-
-def _rotate(
-    states: Array,
-    rows: tuple[Array, ...],
-    columns: tuple[Array, ...],
-    row: Array,
-    column: Array,
-    cosines: Array,
-    sines: Array,
-    speeds: Array,
-) -> Array:
-    """Apply rotations to the first state, and carry the others along as its derivatives; shape (n_states, size).
-
-    With s the sign of a pair: x' = c x - s t y, y' = c y + s t x; a derivative of speed w also gains -s w y', s w x'.
-    """
-    lax = import_module("jax.lax")
-
-    def turn(states: Array, step: tuple[Array, ...]) -> tuple[Array, None]:
-        row, column, cosine, sine, speed = step
-        source, target, sign = _pairs_of(rows, columns, row, column)
-        x, y = _read(states, source), _read(states, target)
-        x, y = cosine * x - (sine * sign) * y, cosine * y + (sine * sign) * x
-        if states.shape[0] > 1:
-            moving = speed[:, None, None] * sign  # none for the first state
-            x, y = x - moving * y[:1], y + moving * x[:1]
-        return _write(_write(states, source, x), target, y), None
-
-    return lax.scan(turn, states, (row, column, cosines, sines, speeds))[0]
-
-
-def _unwind(
-    states: Array,
-    images: Array,
-    rows: tuple[Array, ...],
-    columns: tuple[Array, ...],
-    row: Array,
-    column: Array,
-    cosines: Array,
-    sines: Array,
-    speeds: Array,
-) -> tuple[Array, Array, Array]:
-    """Undo rotations on states and images; return both and <image| T - T^dagger |state>, derivatives behind it.
-
-    The overlaps have shape (n_rotations, n_states), without the sign of the operators' order.
-    """
-    jnp, lax = import_module("jax.numpy"), import_module("jax.lax")
-
-    def turn(pair: tuple[Array, Array], step: tuple[Array, ...]) -> tuple[tuple[Array, Array], Array]:
-        row, column, cosine, sine, speed = step
-        source, target, sign = _pairs_of(rows, columns, row, column)
-        read = [(_read(each, source), _read(each, target)) for each in pair]
-        (x, y), (u, v) = read
-        density = v * x[:1] - u * y[:1]
-        if pair[0].shape[0] > 1:
-            follows = jnp.arange(pair[0].shape[0])[:, None, None] > 0
-            density = density + jnp.where(follows, v[:1] * x - u[:1] * y, 0.0)
-        overlaps = (density * sign).sum(axis=(1, 2))
-        undone = []
-        for each, (p, q) in zip(pair, read, strict=True):
-            if each.shape[0] > 1:
-                moving = speed[:, None, None] * sign
-                p, q = p + moving * q[:1], q - moving * p[:1]
-            p, q = cosine * p + (sine * sign) * q, cosine * q - (sine * sign) * p
-            undone.append(_write(_write(each, source, p), target, q))
-        return (undone[0], undone[1]), overlaps
-
-    steps = (row, column, cosines, sines, speeds)
-    (states, images), overlaps = lax.scan(turn, (states, images), steps, reverse=True)
-    return states, images, overlaps
-
-
-def _apply(
-    states: Array, alpha: Array, beta: Array, links: list[tuple[Array, ...]], *, shape: tuple[int, ...], batch: int
-) -> Array:
-    """Return H psi of each state, (n_states, size), `batch` columns at a time."""
-    jnp, lax = import_module("jax.numpy"), import_module("jax.lax")
-    n_blocks, n_rows, n_columns = shape
-
-    def image(flat: Array) -> Array:
-        psi = flat.reshape(shape)
-        found = jnp.matmul(alpha, psi) + jnp.matmul(psi, beta)
-        if not links:
-            return found.reshape(-1)
-
-        def add(k: Array, found: Array) -> Array:
-            block, first = k // (n_columns // batch), (k % (n_columns // batch)) * batch
-            total = lax.dynamic_slice(found, (block, 0, first), (1, n_rows, batch))[0]
-            for link in links:
-                total = total + _excited_twice(psi, block, first, batch, *link)
-            return lax.dynamic_update_slice(found, total[None], (block, 0, first))
-
-        return lax.fori_loop(0, n_blocks * (n_columns // batch), add, found).reshape(-1)
-
-    return lax.map(image, states)
-
-
-def _excited_twice(
-    psi: Array,
-    block: Array,
-    first: Array,
-    batch: int,
-    integrals: Array,
-    source: Array,
-    rows: Array,
-    row_signs: Array,
-    columns: Array,
-    column_signs: Array,
-) -> Array:
-    """Return sum (pq|rs) E_pq(alpha) E_rs(beta) psi in some columns of a block, over pairs of one irrep."""
-    jnp, lax = import_module("jax.numpy"), import_module("jax.lax")
-    n_pairs, n_rows = rows.shape[1:]
-    here = psi[source[block]]
-    column = lax.dynamic_slice(columns, (block, 0, first), (1, n_pairs, batch))[0]
-    signs = lax.dynamic_slice(column_signs, (block, 0, first), (1, n_pairs, batch))[0]
-    row = jnp.arange(n_rows)[None, :, None]
-    inside = "promise_in_bounds"
-    excited = here.at[row, column[:, None, :]].get(mode=inside) * signs[:, None, :]
-    weighted = (integrals @ excited.reshape(n_pairs, -1)).reshape(excited.shape)
-    pair = jnp.arange(n_pairs)[:, None]
-    return (weighted.at[pair, rows[block]].get(mode=inside) * row_signs[block][:, :, None]).sum(axis=0)

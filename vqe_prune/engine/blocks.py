@@ -148,7 +148,7 @@ def row_pairs(layout: Layout, part: Part, n_pairs: int) -> RowPairs:
     _, n_rows, n_columns = layout.shape
 
     def starts(strings: NDArray[np.integer]) -> NDArray[np.integer]:
-        found = np.full(n_pairs, layout.size, dtype=layout.index_type)
+        found: NDArray[np.integer] = np.full(n_pairs, layout.size, dtype=layout.index_type)
         found[: len(strings)] = (blocks[strings] * n_rows + places[strings]) * n_columns
         return found
 
@@ -167,7 +167,8 @@ def column_pairs(layout: Layout, part: Part) -> ColumnPairs:
     source, target, sign = source[order], target[order], sign[order]
     bounds = np.searchsorted(blocks[source], np.arange(layout.shape[0] + 1))
     width = int(np.diff(bounds).max())
-    tables = tuple(np.full((layout.shape[0], width), layout.size, dtype=layout.index_type) for _ in range(2))
+    tables: list[NDArray[np.integer]]
+    tables = [np.full((layout.shape[0], width), layout.size, dtype=layout.index_type) for _ in range(2)]
     signs = np.zeros((layout.shape[0], width))
     for b, (lo, hi) in enumerate(pairwise(bounds)):
         tables[0][b, : hi - lo], tables[1][b, : hi - lo] = places[source[lo:hi]], places[target[lo:hi]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,6 +111,7 @@ def prune_ansatz(
     max_steps: int = 2000,
     threads: int = 1,
     journal: Journal | None = None,
+    accelerator: Any = None,
 ) -> Pruning:
     """Optimise an ansatz, prune it rule by rule, and certify the result.
 
@@ -132,6 +134,7 @@ def prune_ansatz(
         max_steps: Largest number of optimiser steps.
         threads: Threads for large sectors, and processes for long trainings.
         journal: Where progress goes and an interrupted run's past comes from.
+        accelerator: JAX device that evaluates excitations (`vqe_prune.find_gpu`), None for this machine's cores.
 
     Returns:
         Stages, plan, path and certificate.
@@ -153,7 +156,7 @@ def prune_ansatz(
         passes = symmetric_passes(problem, ansatz)  # what is wrong with them is said before the long part
     work = Work(
         problem=problem,
-        bind=energy_of(problem, threads),
+        bind=energy_of(problem, threads, accelerator),
         journal=journal,
         limits=limits,
         lie=lie or LieOptions(),
@@ -164,6 +167,7 @@ def prune_ansatz(
         seed=seed,
         scores="eqntk" in rules,
         passes=passes,
+        accelerator=accelerator,
     )
     if on_qubits:
         found = [work.train("full", ansatz)]

@@ -152,6 +152,7 @@ class Work:
         passes: Those of ``eqntk`` for the ansatz as built, where they were found before its training.
         orbitals: Orbitals of `problem` in terms of the user's problem, None where they are the same.
         pairs: Pairs of orbitals that turn while an ansatz is optimised.
+        accelerator: JAX device that evaluates excitations, None for this machine's cores.
 
     """
 
@@ -169,6 +170,7 @@ class Work:
     passes: Passes | None = None
     orbitals: Matrix | None = None
     pairs: tuple[Pair, ...] = ()
+    accelerator: Any = None
 
     def step(self, rule: AnyRule, before: Stage, full_energy: float) -> Step:
         """Do one step: a rule, ``orbitals`` or ``absorb``.
@@ -217,7 +219,7 @@ class Work:
         if turned is not None and self.orbitals is not None:
             turned = self.orbitals.T @ turned
         problem = in_orbitals(self.problem, turned)
-        bind = energy_of(problem, self.threads)
+        bind = energy_of(problem, self.threads, self.accelerator)
 
         def bind_free(ansatz: Ansatz) -> EnergyObjective | QubitEnergyObjective:
             return bind(with_orbital_rotations(ansatz, pairs))
@@ -280,7 +282,8 @@ class Work:
         name = f"condensed {k + 1}"
         start, known = before.optimum.angles, self.journal.optimum(name)
         if known is None or len(known.angles) != len(start) + len(self.pairs):
-            start = condense(self.problem, energy_of(self.problem, self.threads)(before.ansatz), start, STRENGTHS[k])
+            objective = energy_of(self.problem, self.threads, self.accelerator)(before.ansatz)
+            start = condense(self.problem, objective, start, STRENGTHS[k])
         stage = self.optimise(name, before.ansatz, start)
         folded = folded_angles(before.ansatz, stage.optimum.angles)
         return replace(stage, optimum=replace(stage.optimum, angles=folded))
