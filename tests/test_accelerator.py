@@ -22,6 +22,7 @@ from vqe_prune.errors import InputError
 from vqe_prune.inputs import open_accelerator
 from vqe_prune.objective import energy_of, sector_hamiltonian
 from vqe_prune.qubit_problem import molecular_qubit_problem
+from vqe_prune.settings import digest
 
 needs_jax = pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed: pip install jax")
 
@@ -183,6 +184,24 @@ def test_what_does_not_fit_or_is_not_there_is_said() -> None:
         AcceleratedEngine(hamiltonian=on_device(sector_hamiltonian(problem), processor()), ansatz=large).energy(
             np.zeros(large.n_parameters)
         )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["engine=cuda"], "unknown engine=cuda; available: cpu, gpu"),
+        (["engine=gpu", "model=tfim"], "engine=gpu is for ansätze of electrons"),
+        (["engine=gpu", "ansatz=hardware_efficient"], "engine=gpu is for ansätze of electrons"),
+        (["engine=gpu", "study=scan", "scan.bond_length=[1,2,1]"], "engine=gpu is not for study=scan"),
+    ],
+)
+def test_an_engine_without_effect_is_refused(arguments: list[str], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        parse_settings(arguments)
+
+
+def test_a_study_is_the_same_on_any_engine() -> None:
+    assert digest(parse_settings(["engine=gpu"])) == digest(parse_settings([]))
 
 
 def test_without_jax_it_says_what_to_install(monkeypatch) -> None:

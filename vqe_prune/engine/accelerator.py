@@ -58,8 +58,9 @@ TOGETHER = 2**20
 
 MOST_TOGETHER = 16
 
-VECTORS = 7
-"""States that a Hessian product holds at once: two, their derivatives, one H psi, and two that are being written."""
+VECTORS = 10
+"""States that a Hessian product holds at once: a state, its derivative, H psi of both, and six as large as what single
+excitations read and write of them."""
 
 INSTALL = "engine=gpu needs JAX with CUDA: pip install 'vqe-prune[gpu]'"
 
