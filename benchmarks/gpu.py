@@ -61,7 +61,7 @@ ENOUGH_SECONDS = 20.0
 def open_device() -> tuple[Any, str]:
     """Return a GPU, or JAX's CPU backend where there is none, and what to call it."""
     if importlib.util.find_spec("jax") is None:
-        raise SystemExit(INSTALL)
+        raise SystemExit(f"this compares with JAX: {INSTALL}, or pip install jax")
     try:
         gpu = find_gpu()
         return gpu, device_label(gpu)

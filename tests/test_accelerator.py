@@ -22,6 +22,7 @@ from vqe_prune.errors import InputError
 from vqe_prune.inputs import open_accelerator
 from vqe_prune.objective import energy_of, sector_hamiltonian
 from vqe_prune.qubit_problem import molecular_qubit_problem
+from vqe_prune.report import read_record
 from vqe_prune.settings import digest
 
 needs_jax = pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed: pip install jax")
@@ -31,6 +32,7 @@ ROUNDING = 1e-12
 
 
 def gpu() -> object | None:
+    """A GPU; asked for in tests only, since JAX takes a second to import."""
     try:
         return find_gpu()
     except InputError:
@@ -210,18 +212,19 @@ def test_without_jax_it_says_what_to_install(monkeypatch) -> None:
         open_accelerator(parse_settings(["molecule=H2", "engine=gpu"]))
 
 
-@pytest.mark.skipif(find_spec("jax") is None or gpu() is not None, reason="JAX is not installed, or sees a GPU")
+@needs_jax
 def test_without_a_gpu_the_setting_ends_in_one_line(tmp_path, capsys) -> None:
+    if gpu() is not None:
+        pytest.skip("JAX sees a GPU")
     assert main(["molecule=H2", "engine=gpu", f"output_dir={tmp_path / 'run'}"]) == 2
     message = capsys.readouterr().err
     assert message.startswith("vqe_prune: engine=gpu: JAX ") and "sees no GPU" in message and message.count("\n") == 1
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.skipif(gpu() is None, reason="there is no GPU, or JAX does not see it")
 def test_a_study_on_the_gpu_ends_where_one_on_the_cores_does(tmp_path) -> None:
-    from vqe_prune.report import read_record
-
+    if gpu() is None:
+        pytest.skip("JAX sees no GPU here, or is not installed")
     records = []
     for engine in ("cpu", "gpu"):
         assert main(["molecule=LiH", f"engine={engine}", f"output_dir={tmp_path / engine}"]) == 0

@@ -62,7 +62,7 @@ VECTORS = 10
 """States that a Hessian product holds at once: a state, its derivative, H psi of both, and six as large as what single
 excitations read and write of them."""
 
-INSTALL = "engine=gpu needs JAX with CUDA: pip install 'vqe-prune[gpu]'"
+INSTALL = "pip install 'vqe-prune[gpu]'"
 
 
 def find_gpu() -> Device:
@@ -73,14 +73,15 @@ def find_gpu() -> Device:
 
     """
     if importlib.util.find_spec("jax") is None:
-        raise InputError(INSTALL)
+        raise InputError(f"engine=gpu needs JAX with CUDA: {INSTALL}")
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # else JAX takes three quarters of the memory
     jax = import_module("jax")
     try:
         return jax.devices("gpu")[0]
     except RuntimeError as error:
         raise InputError(
-            f"engine=gpu: JAX {jax.__version__} sees no GPU ({first_line(error)}); {INSTALL}, or leave engine=gpu out"
+            f"engine=gpu: JAX {jax.__version__} sees no GPU ({first_line(error)}); where there is one {INSTALL}, "
+            f"else leave engine=gpu out"
         ) from error
 
 
@@ -112,7 +113,7 @@ class DeviceHamiltonian(SectorHamiltonian):
     """
 
     device: Device
-    _blocks: dict[int | None, DeviceBlocks] = field(default_factory=dict, repr=False)
+    _blocks: dict[int | None, DeviceBlocks] = field(default_factory=dict, init=False, repr=False)
 
     def blocks(self, irrep: int | None) -> DeviceBlocks:
         """Return what is kept on the device for states of one irrep, or of all."""

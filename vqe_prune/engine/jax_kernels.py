@@ -1,8 +1,8 @@
 """JAX kernels of the sector engine: Givens rotations on pairs of amplitudes, forwards and backwards, and H psi.
 
 States have shape (n_states, size): the first is a state, the others are its derivatives along some direction each.
-Nothing is added up in an order that may change, so that results repeat to the last digit. JAX is imported where it is
-used, since it is an extra.
+Amplitudes are read and overwritten, never added to by several at once, which would round differently every time. JAX is
+imported where it is used, since it is an extra.
 """
 
 from __future__ import annotations
