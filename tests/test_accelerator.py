@@ -191,7 +191,7 @@ def test_what_does_not_fit_or_is_not_there_is_said() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["engine=cuda"], "unknown engine=cuda; available: cpu, gpu"),
+        (["engine=cuda"], "unknown engine=cuda; did you mean cpu"),
         (["engine=gpu", "model=tfim"], "engine=gpu is for ansätze of electrons"),
         (["engine=gpu", "ansatz=hardware_efficient"], "engine=gpu is for ansätze of electrons"),
         (["engine=gpu", "study=scan", "scan.bond_length=[1,2,1]"], "engine=gpu is not for study=scan"),

@@ -93,9 +93,10 @@ def _unwind(
 ) -> tuple[Array, Array, Array]:
     """Undo rotations on states and images; return both and <image| T - T^dagger |state>, derivatives behind it.
 
-    The overlaps have shape (n_rotations, n_states), without the sign of the operators' order.
+    The overlaps have shape (n_rotations, n_states), without the sign of the operators' order; beside derivatives the
+    first column is twice the overlap.
     """
-    jnp, lax = import_module("jax.numpy"), import_module("jax.lax")
+    lax = import_module("jax.lax")
 
     def turn(pair: tuple[Array, Array], step: tuple[Array, ...]) -> tuple[tuple[Array, Array], Array]:
         row, column, cosine, sine, speed = step
@@ -104,8 +105,7 @@ def _unwind(
         (x, y), (u, v) = read
         density = v * x[:1] - u * y[:1]
         if pair[0].shape[0] > 1:
-            follows = jnp.arange(pair[0].shape[0])[:, None, None] > 0
-            density = density + jnp.where(follows, v[:1] * x - u[:1] * y, 0.0)
+            density = density + v[:1] * x - u[:1] * y
         overlaps = (density * sign).sum(axis=(1, 2))
         undone = []
         for each, (p, q) in zip(pair, read, strict=True):
