@@ -200,8 +200,8 @@ def main() -> int:
         show([agreement(arguments.molecule) if arguments.molecule else measure(arguments.chain)], as_json=True)
         return 0
     molecules = [apart("--molecule", name) for name in MOLECULES]
-    chains = [apart("--chain", str(n)) for n in (*CHAINS, *((LARGE,) if arguments.large else ()))]
     show(molecules, as_json=arguments.json)
+    chains = [apart("--chain", str(n)) for n in (*CHAINS, *((LARGE,) if arguments.large else ()))]
     show(chains, as_json=arguments.json)
     failures = [
         f"{row['case']}: {key} differs by {value:.1e}"

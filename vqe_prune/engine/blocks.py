@@ -226,16 +226,14 @@ def link_tables(layout: Layout, hamiltonian: SectorHamiltonian) -> list[LinkTabl
         there = np.isin(labels, layout.labels)
         source = np.where(there, np.searchsorted(layout.labels, labels), 0) % len(layout.labels)
         sides = [
-            _strings_linked(layout, side, electrons, chosen, source, there)
+            _strings_linked(layout, side, electrons, chosen)
             for side, electrons in enumerate((sector.n_alpha, sector.n_beta))
         ]
         found.append(LinkTables(integrals, source.astype(np.int32), *sides[0], *sides[1]))
     return found
 
 
-def _strings_linked(
-    layout: Layout, side: int, n_electrons: int, chosen: Indices, source: Indices, there: NDArray[np.bool_]
-) -> tuple[NDArray[np.int32], State]:
+def _strings_linked(layout: Layout, side: int, n_electrons: int, chosen: Indices) -> tuple[NDArray[np.int32], State]:
     """Place and sign of the string that each pair of orbitals takes to each string of each block."""
     n = layout.sector.n_orbitals
     created, annihilated, target, origin, sign = string_links(n, n_electrons)
@@ -245,8 +243,7 @@ def _strings_linked(
     pair = number[upper * (upper + 1) // 2 + lower]
     blocks, places = layout.classes[side], layout.places[side]
     block = blocks[target]
-    kept = (pair >= 0) & (block >= 0)
-    kept &= there[block] & (blocks[origin] == source[block])
+    kept = (pair >= 0) & (block >= 0) & (blocks[origin] >= 0)
     shape = (layout.shape[0], len(chosen), layout.shape[1 + side])
     strings, signs = np.zeros(shape, dtype=np.int32), np.zeros(shape)
     at = block[kept], pair[kept], places[target[kept]]
