@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from vqe_prune.report.layout import figure, page, table
 from vqe_prune.report.merge import Merged, Row
 from vqe_prune.report.merge_pictures import pareto_picture
 from vqe_prune.report.merge_table import (
@@ -21,7 +22,6 @@ from vqe_prune.report.merge_table import (
     table_of,
     write_parquet,
 )
-from vqe_prune.report.layout import figure, page, table
 from vqe_prune.report.scan_page import WIDE
 from vqe_prune.report.scan_pictures import scan_curve_picture, scan_error_picture
 from vqe_prune.run_folder import write_atomically
