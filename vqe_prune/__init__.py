@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from vqe_prune.engine.accelerator import find_gpu
     from vqe_prune.engine.statevector import StatevectorEngine
     from vqe_prune.errors import ConvergenceError, InputError
+    from vqe_prune.excitation_lists import ansatz_from_pennylane, ansatz_from_qiskit, ansatz_from_tencirchem
     from vqe_prune.fcidump import fcidump_text
     from vqe_prune.forces import nuclear_gradient
     from vqe_prune.geometry import GeometryOptimisation, optimise_geometry
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from vqe_prune.noisy_energy import critical_noise_scales, noisy_energies
     from vqe_prune.objective import EnergyObjective, Objective, QubitEnergyObjective, sector_hamiltonian
     from vqe_prune.observables import Observables, Properties, density_matrices, observe, properties_of
+    from vqe_prune.openfermion_operators import ansatz_from_openfermion, problem_from_openfermion
     from vqe_prune.optimize import Optimum, minimize
     from vqe_prune.other_states import state_problem
     from vqe_prune.paulis import Clifford, PauliSum, QubitHamiltonian, qubit_hamiltonian_of
@@ -112,6 +114,10 @@ _HOMES = {
     "TrainingStudy": "training",
     "align_problems": "alignment",
     "ansatz_from_cirq": "ansatz.imported",
+    "ansatz_from_openfermion": "openfermion_operators",
+    "ansatz_from_pennylane": "excitation_lists",
+    "ansatz_from_qiskit": "excitation_lists",
+    "ansatz_from_tencirchem": "excitation_lists",
     "ansatz_gates": "circuit",
     "apply_plan": "prune.plan",
     "build_lattice": "lattice",
@@ -153,6 +159,7 @@ _HOMES = {
     "permutation_symmetries": "automorphism",
     "problem_from_fcidump": "problem",
     "problem_from_integrals": "problem",
+    "problem_from_openfermion": "openfermion_operators",
     "prune_ansatz": "prune.pruning",
     "prune_family": "prune.family",
     "properties_of": "observables",

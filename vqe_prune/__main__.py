@@ -10,6 +10,9 @@ from pathlib import Path
 from vqe_prune import config, device_settings, excited_settings
 from vqe_prune.console import OUTPUTS
 from vqe_prune.engine_settings import ENGINES
+from vqe_prune.catalogue import KINDS
+from vqe_prune.commands import COLLECT, run_command
+from vqe_prune.completion import SHELLS
 from vqe_prune.errors import ConvergenceError, InputError, PendingError
 from vqe_prune.excitation_settings import ORDERS, STARTS
 from vqe_prune.google_credentials import GOOGLE, check_credentials
@@ -26,10 +29,16 @@ Usage: python -m vqe_prune [setting=value ...]
        python -m vqe_prune --multirun [setting=value,value ...]
        python -m vqe_prune.report FOLDER
        python -m vqe_prune collect FOLDER
+       python -m vqe_prune list [{kinds}] [--json]
+       python -m vqe_prune show RUN
+       python -m vqe_prune compare RUN RUN ...
+       python -m vqe_prune completion {shells}
 
 Prepares a ground state, prunes the ansatz and checks the result; the same command again resumes or shows it.
 --multirun runs every combination of the values a,b, range(5), choice(a,b), glob(L*) of its settings (quote brackets).
 collect finishes a study whose jobs were sent to Google's service, from its folder; it sends and waits for nothing.
+list says in a line each what there is to choose from. show prints the results of a run or scan again, compare puts
+several beside each other; RUN is a folder or its record.json. completion prints a script for the shell.
 
   molecule=NAME           {molecules}
   molecule=FILE           a .yaml file of these fields, an .xyz geometry, or an FCIDUMP with integrals
@@ -193,7 +202,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             print(__version__)
             return 0
-        collecting = arguments[:1] == ["collect"]
+        answer = run_command(arguments)
+        if answer is not None:
+            print(answer, flush=True)
+            return 0
+        collecting = arguments[:1] == [COLLECT]
         settings = config.settings_of_run(_folder(arguments[1:])) if collecting else config.parse_settings(arguments)
         _check_surroundings(settings)
         if settings.study == "scan":
@@ -283,7 +296,8 @@ def _choices() -> dict[str, str]:
     }
     lines = ", ".join(config.ENCODINGS[:5]) + ",\n" + " " * 26 + ", ".join(config.ENCODINGS[5:])
     joined = {key: ", ".join(values) for key, values in names.items()}
-    return {"molecules": " ".join(molecule_names()), "encodings": lines, **joined}
+    commands = {"kinds": "|".join(KINDS), "shells": "|".join(SHELLS)}
+    return {"molecules": " ".join(molecule_names()), "encodings": lines, **commands, **joined}
 
 
 if __name__ == "__main__":

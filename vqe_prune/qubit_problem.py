@@ -166,7 +166,13 @@ def _pairing(lattice: Lattice) -> tuple[tuple[int, int], ...]:
 
 
 def pauli_problem(
-    hamiltonian: QubitHamiltonian, *, reference: str | None = None, name: str = "pauli sum", exact: bool = True
+    hamiltonian: QubitHamiltonian,
+    *,
+    reference: str | None = None,
+    name: str = "pauli sum",
+    exact: bool = True,
+    n_electrons: tuple[int, int] | None = None,
+    unit: str = "J",
 ) -> QubitProblem:
     """Set up the problem of a user's own Pauli sum.
 
@@ -175,13 +181,16 @@ def pauli_problem(
         reference: Product state of 0, 1, + and -, default + on every qubit.
         name: Name for printing.
         exact: Compute the exact energy.
+        n_electrons: Numbers of alpha and beta electrons where qubit k is spin orbital k; the exact energy is then that
+            of the reference's sector.
+        unit: Of the energies.
 
     Raises:
         InputError: The reference does not fit.
 
     """
-    letters = reference or "+" * hamiltonian.n_qubits
-    return _assemble(hamiltonian, hamiltonian_symmetries(hamiltonian), exact, name=name, reference=letters)
+    letters, symmetries = reference or "+" * hamiltonian.n_qubits, hamiltonian_symmetries(hamiltonian)
+    return _assemble(hamiltonian, symmetries, exact, name=name, reference=letters, n_electrons=n_electrons, unit=unit)
 
 
 def molecular_qubit_problem(problem: Problem, *, exact: bool = True) -> QubitProblem:

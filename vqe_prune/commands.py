@@ -1,0 +1,77 @@
+"""Commands that run no study: list, show, compare and completion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from vqe_prune.catalogue import catalogue_text
+from vqe_prune.completion import SHELLS, completion_script
+from vqe_prune.errors import InputError
+from vqe_prune.errors import near_misses as near_misses_of
+
+COLLECT = "collect"
+"""The command that finishes a study; `__main__` runs it."""
+
+
+def run_command(arguments: Sequence[str]) -> str | None:
+    """Return what a command prints, None where the arguments are of no command here.
+
+    Args:
+        arguments: Of the command line.
+
+    Raises:
+        InputError: What follows the command is wrong, or the first word is a command misspelt.
+
+    """
+    word = arguments[0] if arguments else ""
+    if word in COMMANDS:
+        return COMMANDS[word](arguments[1:])
+    names = (*COMMANDS, COLLECT)
+    if word.isalpha() and word not in names and len(near_misses_of(word, names).partition("did you mean ")[2]):
+        raise InputError(f"unknown command {word!r}{near_misses_of(word, names)}")
+    return None
+
+
+def _list(arguments: Sequence[str]) -> str:
+    kinds = [word for word in arguments if word != "--json"]
+    return catalogue_text(kinds, as_json="--json" in arguments)
+
+
+def _show(arguments: Sequence[str]) -> str:
+    if len(arguments) != 1:
+        raise InputError("show takes one folder or file of a run: python -m vqe_prune show RUN")
+    from vqe_prune.report.stored import PAGE, read_stored
+
+    stored = read_stored(Path(arguments[0]))
+    page = stored.path.parent / PAGE
+    return f"{stored.text}\n" + (f"Report: {page}" if page.is_file() else f"Results: {stored.path}")
+
+
+def _compare(arguments: Sequence[str]) -> str:
+    if len(arguments) < 2:
+        raise InputError("compare takes two or more folders or files of runs: python -m vqe_prune compare RUN RUN")
+    from vqe_prune.report.comparison import compare
+    from vqe_prune.report.stored import BROKEN, read_stored
+
+    runs = [read_stored(Path(argument)) for argument in arguments]
+    try:
+        return compare(runs)
+    except InputError:
+        raise
+    except BROKEN as error:
+        raise InputError(f"these runs cannot be compared: the content of one is broken ({error})") from error
+
+
+def _completion(arguments: Sequence[str]) -> str:
+    if len(arguments) != 1:
+        raise InputError(f"completion takes the name of a shell: python -m vqe_prune completion {'|'.join(SHELLS)}")
+    return completion_script(arguments[0], (*COMMANDS, COLLECT))
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], str]] = {
+    "list": _list,
+    "show": _show,
+    "compare": _compare,
+    "completion": _completion,
+}
