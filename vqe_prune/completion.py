@@ -93,7 +93,7 @@ _vqe_prune() {
 @CASES@
             *) values= ;;
         esac
-        [[ " @LISTS@ " == *" $key "* ]] && compset -P '*[[,]' && compadd -S '' -- ${=values} && return
+        [[ " @LISTS@ " == *" $key "* ]] && compset -P '*[\\[,]' && compadd -S '' -- ${=values} && return
         compadd -- ${=values}
         [[ -n $files ]] && _files
         return 0

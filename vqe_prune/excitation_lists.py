@@ -128,7 +128,7 @@ def ansatz_from_tencirchem(
         return _excitation(numbers[:half], numbers[half:][::-1], 1.0)
 
     gates = [_checked(gate, entry, f"ex_ops {k}") for k, entry in enumerate(ex_ops, start=1)]
-    numbers = list(range(len(gates))) if param_ids is None else _whole_numbers(param_ids, max(1, len(gates)))
+    numbers = list(range(len(gates))) if param_ids is None else _whole_numbers(param_ids)
     if len(numbers) != len(gates) or set(numbers) != set(range(len(set(numbers)))):
         raise InputError(
             f"param_ids must number the parameters of {len(gates)} operators from 0, but they are {shortened(numbers)}"

@@ -206,7 +206,9 @@ def _scan_blocks(scans: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Row
     unit, blocks = scans[0]["unit"], []
     name = error_unit(unit)[1]
     for key in dict.fromkeys(row["key"] for scan in scans for row in scan["curves"]):
-        curves = [next((row for row in scan["curves"] if row["key"] == key), {}) for scan in scans]
+        curves: list[Mapping[str, Any]] = [
+            next((row for row in scan["curves"] if row["key"] == key), {}) for scan in scans
+        ]
         rows: list[Row] = [
             (f"{label} / {name}", [format_error(curve.get(field), unit) or "-" for curve in curves])
             for field, label in (
