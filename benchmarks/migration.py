@@ -43,6 +43,8 @@ AGREEMENT = 1e-8
 
 ENERGIES = re.compile(r"(\d+) parameters, HF (-\d+\.\d+), UCCSD (-\d+\.\d+) hartree")
 
+ENERGY_KEYS = ("hf", "uccsd", "energy", "our_energy")
+
 MOST_SECONDS = 1800.0
 """After which a process is given up."""
 
@@ -241,11 +243,15 @@ def main() -> int:
                 continue
             jobs.append(run_job(tool, python, codes[tool]))
             rows += compare(tool, python, problem, Path(scratch))
-    show(jobs, as_json=arguments.json)
-    if rows:
-        print(end="" if arguments.json else "\n")
-        show(rows, as_json=arguments.json)
+    for number, table in enumerate(filter(None, (jobs, rows))):
+        print(end="\n" if number and not arguments.json else "")
+        show(table if arguments.json else [in_full(row) for row in table], as_json=arguments.json)
     return verdict(judge(jobs, rows))
+
+
+def in_full(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row with energies to eight decimals."""
+    return {key: f"{value:.8f}" if key in ENERGY_KEYS else value for key, value in row.items()}
 
 
 def work(tool: str, path: str) -> None:

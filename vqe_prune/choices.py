@@ -9,6 +9,7 @@ from vqe_prune.molecule_input import molecule_names
 from vqe_prune.molecule_settings import AUTO, ORBITALS
 from vqe_prune.scan_settings import STRUCTURES, STUDIES
 from vqe_prune.setting_types import NONE, kinds
+from vqe_prune.settings import Settings
 
 FILES = ("molecule", "model", "model.lattice", "ansatz", "output_dir")
 """Settings whose value may be a file or a folder."""
@@ -17,7 +18,7 @@ FILES = ("molecule", "model", "model.lattice", "ansatz", "output_dir")
 def choices() -> dict[str, tuple[str, ...]]:
     """Return what may be typed for each setting, in its short form; nothing for a number or a free text."""
     known = {key: ("true", "false") if kind is bool else () for key, kind in kinds().items()}
-    found = {_short(key): known[key] for key in config._known_keys(config.Settings)}
+    found = {_short(key): known[key] for key in config._known_keys(Settings)}
     named: dict[str, tuple[str, ...]] = {
         "molecule": tuple(molecule_names()),
         "molecule.orbitals": ORBITALS,

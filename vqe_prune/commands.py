@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from vqe_prune.catalogue import catalogue_text
 from vqe_prune.completion import SHELLS, completion_script
 from vqe_prune.errors import InputError
-from vqe_prune.errors import near_misses as near_misses_of
+from vqe_prune.molecule_input import molecule_names
 
 COLLECT = "collect"
 """The command that finishes a study; `__main__` runs it."""
+
+LIKE_A_COMMAND = 0.7
+"""Similarity of a word that is taken for a misspelt command, not for a misplaced molecule."""
 
 
 def run_command(arguments: Sequence[str]) -> str | None:
@@ -27,9 +31,9 @@ def run_command(arguments: Sequence[str]) -> str | None:
     word = arguments[0] if arguments else ""
     if word in COMMANDS:
         return COMMANDS[word](arguments[1:])
-    names = (*COMMANDS, COLLECT)
-    if word.isalpha() and word not in names and len(near_misses_of(word, names).partition("did you mean ")[2]):
-        raise InputError(f"unknown command {word!r}{near_misses_of(word, names)}")
+    close = difflib.get_close_matches(word, (*COMMANDS, COLLECT), cutoff=LIKE_A_COMMAND)
+    if close and word != COLLECT and word not in molecule_names():
+        raise InputError(f"unknown command {word!r}; did you mean {' or '.join(close)}?")
     return None
 
 

@@ -201,7 +201,7 @@ def _parts(entry: Any, example: str) -> list[Any]:
 def _sequence(entry: Any) -> Iterable[Any]:
     if isinstance(entry, str | bytes) or not hasattr(entry, "__iter__"):
         raise InputError("must be a list of spin orbitals")
-    return entry  # type: ignore[no-any-return]
+    return entry
 
 
 def _whole_numbers(entry: Any, end: int | None = None) -> list[int]:
