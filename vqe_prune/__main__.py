@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vqe_prune import config, device_settings, excited_settings
-from vqe_prune.console import OUTPUTS
-from vqe_prune.engine_settings import ENGINES
 from vqe_prune.catalogue import KINDS
 from vqe_prune.commands import COLLECT, run_command
 from vqe_prune.completion import SHELLS
+from vqe_prune.console import OUTPUTS
+from vqe_prune.engine_settings import ENGINES
 from vqe_prune.errors import ConvergenceError, InputError, PendingError
 from vqe_prune.excitation_settings import ORDERS, STARTS
 from vqe_prune.google_credentials import GOOGLE, check_credentials
