@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from vqe_prune import catalogue, config, device_settings
+from vqe_prune import catalogue, config, device_settings, multirun
 from vqe_prune.__main__ import main
 from vqe_prune.choices import FILES, choices
 from vqe_prune.completion import SHELLS, completion_script
@@ -24,6 +24,7 @@ FREE_TEXTS = {
 """Settings that are texts without choices; a new one belongs here or into `choices`."""
 
 SURROUNDINGS = {
+    "sweeper.minimise": ["sweeper=optuna"],
     "ansatz.entangler": ["model=tfim"],
     "ansatz.connectivity": ["model=tfim"],
     "ansatz.blocks": ["model=tfim"],
@@ -112,8 +113,9 @@ def test_every_choice_is_one_that_the_checks_take_their_own_from() -> None:
         if not names or key in ("molecule", "molecule.active_space", "device.mitigation") or "false" in names:
             continue
         words = SURROUNDINGS.get(key, [])
+        read = multirun.run if key.startswith(("launcher", "sweeper")) else parse_settings
         with pytest.raises(InputError) as caught:
-            parse_settings([*words, f"{key}=qqqq"])
+            read([*words, f"{key}=qqqq"])
         first = names[:3] if key != "device.mitigation" else names[:2]
         assert f"available: {', '.join(first)}" in str(caught.value), key
 

@@ -7,21 +7,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from vqe_prune import config, device_settings, excited_settings
+from vqe_prune import config, device_settings
 from vqe_prune.catalogue import KINDS
+from vqe_prune.choices import choices
 from vqe_prune.commands import COLLECT, run_command
 from vqe_prune.completion import SHELLS
-from vqe_prune.console import OUTPUTS
-from vqe_prune.engine_settings import ENGINES
 from vqe_prune.errors import ConvergenceError, InputError, PendingError
-from vqe_prune.excitation_settings import ORDERS, STARTS
 from vqe_prune.google_credentials import GOOGLE, check_credentials
-from vqe_prune.launcher_settings import LAUNCHERS, OBJECTIVES, SWEEPERS
-from vqe_prune.lie_settings import CALIBRATIONS, DISTANCES, ENSEMBLES
 from vqe_prune.molecule_input import molecule_names
-from vqe_prune.molecule_settings import ORBITALS
 from vqe_prune.run_folder import check_writable
-from vqe_prune.scan_settings import STRUCTURES, STUDIES
 from vqe_prune.settings import Settings
 
 USAGE = """\
@@ -47,49 +41,49 @@ several beside each other; RUN is a folder or its record.json. completion prints
   molecule.ecp=           an effective core potential of PySCF (lanl2dz), or one for each element
   molecule.charge=        total charge (0)
   molecule.spin=          alpha minus beta electrons (0; of an FCIDUMP its MS2)
-  molecule.orbitals=      {orbitals}: canonical orbitals of RHF or ROHF, natural ones of UHF or of MP2 (hf)
+  molecule.orbitals=      {molecule_orbitals}: canonical orbitals of RHF or ROHF, natural ones of UHF or of MP2 (hf)
   molecule.active_space=  [electrons,orbitals] around the Fermi level, or auto: by natural occupation, in orbitals
                           of MP2 unless molecule.orbitals=uno
   molecule.occupation_threshold=  of auto: how far an occupation must be from 0 and from 2 (0.02)
   molecule.active_orbitals=       [2,3,6]: active orbitals counted from 1, filled ones first, as in the FCIDUMP
   molecule.frozen_core=   true leaves the core orbitals doubly occupied (false)
-  model=NAME              {models}; instead of a molecule
+  model=NAME              {model}; instead of a molecule
   model=FILE              a text file with a Pauli sum: -1.0 Z0 Z1, a term a line, or as OpenFermion prints it
   model.n=                sites of a {lines} (6)
-  model.lattice=          {lattices}, or a .yaml file of bonds (ring)
+  model.lattice=          {model_lattice}, or a .yaml file of bonds (ring)
   model.shape=            [rows,columns] of a square, triangular or kagome lattice
   model.periodic=         true closes these lattices (false)
   model.j= model.h= model.delta= model.j1= model.j2= model.t= model.u=    couplings (1; j2 0.5, u 4)
   model.electrons=        [alpha,beta] of a Hubbard model (half filling)
   model.reference=        product state to start from, 0, 1, + or - for each qubit
-  pruner=                 {rules}
+  pruner=                 {pruner}
                           (symmetry, then curvature; of tups and qnp curvature; of ansätze on qubits eqntk);
                           symmetry and eqntk come first; a list in brackets is taken as it is: [symmetry,curvature]
   pruner.tolerance=       largest error to the exact energy, hartree or J (1.5e-3)
   pruner.relative_to=     exact, or full: the increase over the full ansatz (exact)
   pruner.parameters=      number of parameters to prune to, instead of a tolerance
-  pruner.orbitals=        {treatments}; absorb takes turns of orbitals at the end of the circuit into
+  pruner.orbitals=        {pruner_orbitals}; absorb takes turns of orbitals at the end of the circuit into
                           the Hamiltonian, optimise lets the orbitals follow all angles (fixed)
   pruner.epsilon=         of lie: gates within this distance are one, instead of a search for it
-  pruner.calibration=     {calibrations}: gates are one that the errors of this device blur
-  pruner.distance=        {distances}: of gates, or what a merge does to the energy (geometric)
+  pruner.calibration=     {pruner_calibration}: gates are one that the errors of this device blur
+  pruner.distance=        {pruner_distance}: of gates, or what a merge does to the energy (geometric)
   pruner.condense=        true trains first towards fewer distinct angles (false)
   pruner.weights=         [algebra,fubini,fisher] of its geometric distances ([1,1,0.1])
-  pruner.ensemble=        {ensembles}: it compares what gates do to the states that enter them, at
+  pruner.ensemble=        {pruner_ensemble}: it compares what gates do to the states that enter them, at
                           four points between zero angles and the optimum, or to the reference state (trajectory)
-  ansatz=                 {ansatze}
+  ansatz=                 {ansatz}
                           (uccsd; hardware_efficient for models), or a .yaml file with a list of gates
   ansatz.k=               layers of kupccgsd (2)
   ansatz.singlet=         true lets alpha and beta electrons share parameters as in a singlet (false)
-  ansatz.order=           {orders}: which excitations act first
-  ansatz.start=           {starts}: first angles of excitations (zero)
+  ansatz.order=           {ansatz_order}: which excitations act first
+  ansatz.start=           {ansatz_start}: first angles of excitations (zero)
   ansatz.restarts=        further starts near it from random angles, the lowest end counts; with pruner=symmetry they
                           keep the point group (0; tups, qnp 5)
   ansatz.layers=          of layered ansätze (12; hva, qaoa 8; tups 3, qnp 4)
   ansatz.blocks=          rotations of each layer of hardware_efficient: [x,z], also y
-  ansatz.entangler=       {entanglers} (zz)
-  ansatz.connectivity=    {connectivities} (circular)
-  training.method=        {methods}; how ansätze on qubits are trained from random angles (adam)
+  ansatz.entangler=       {ansatz_entangler} (zz)
+  ansatz.connectivity=    {ansatz_connectivity} (circular)
+  training.method=        {training_method}; how ansätze on qubits are trained from random angles (adam)
   training.seeds=         number of random starts (8)
   training.steps=         of adam from each random start, of l-bfgs at most (600)
   training.learning_rate= of adam, radian a step (0.05)
@@ -101,11 +95,11 @@ several beside each other; RUN is a folder or its record.json. completion prints
                           tapered_... leaves out qubits that conserved parities fix,
                           auto finds the fewest two-qubit gates, also pairs: one qubit for each
                           orbital of an ansatz that only moves pairs (auto)
-  device=                 {devices}: measure the circuits there; virtual but for google
+  device=                 {device}: measure the circuits there; virtual but for google
   device.project= device.processor=    ids of Google's service
   device.config=          its device configuration, of device.run= or device.snapshot= (the current default)
   device.wait=            false sends all jobs and returns; collect or the same command finishes the study (true)
-  device.stages=          any of [{stages}]: the ansätze that are measured (all)
+  device.stages=          any of [{device_stages}]: the ansätze that are measured (all)
   device.shots=           of all circuits of an ansatz together (100000)
   device.mitigation=      any of [{mitigations}], none, or auto (auto);
                           reference subtracts the error of the same circuit at angles of almost zero, of molecules;
@@ -113,48 +107,48 @@ several beside each other; RUN is a folder or its record.json. completion prints
                           and reference only where the error it removes is expected to be ten error bars
   device.noise_scale=     factor of a virtual device's error rates (1)
   device.twirls=          random frames of each circuit, which even out coherent errors; 0 for none (16)
-  device.optimizer=       {optimizers}: optimise the pruned ansatz there as well, with
+  device.optimizer=       {device_optimizer}: optimise the pruned ansatz there as well, with
                           as many shots again for all iterations, then measure with fresh ones (none)
   device.iterations=      of this optimiser, at most (40)
-  device.start=           {device_starts}: it starts at the reference, angles of almost zero, or at the angles of
+  device.start=           {device_start}: it starts at the reference, angles of almost zero, or at the angles of
                           the pruned ansatz as found without noise (zero; pruned for ansätze on qubits)
   device.seconds=         most seconds that a virtual device may take in all, planning and optimiser included, as
                           predicted (120); what would take longer is left out, or above 12 qubits takes fewer shots
   excited.states=         excited states to find out of the pruned ground state (0); excited=3 is short for it
-  excited.method=         {excited_methods}: of single and double excitations out of the state,
+  excited.method=         {excited_method}: of single and double excitations out of the state,
                           or of the reference under its rotations, or one by one, an ansatz pruned for each (expansion)
   excited.spin=           alpha minus beta electrons of the excited states; another than the molecule's flips spins
   excited.threshold=      of expansion: smallest eigenvalue of the overlap matrix that is kept (1e-6)
-  excited.ansatz=         of deflation: {excited_ansatze} (uccsd)
+  excited.ansatz=         of deflation: {excited_ansatz} (uccsd)
   excited.penalty=        of deflation, hartree for each squared overlap (twice the highest excitation, at least 1)
   nuclei=                 {nuclei}; gradient gives the forces on the nuclei, optimise moves them to
                           a minimum with the pruned ansatz (geomeTRIC: pip install 'vqe-prune[geometry]') (fixed)
-  study=                  {studies} (ground_state); scan goes along one coordinate, points in parallel
+  study=                  {study} (ground_state); scan goes along one coordinate, points in parallel
                           processes, and shows the curve, its errors and how smooth it is
   scan.bond_length=       [start,stop,step], both ends included, angstrom; or scan.angle=, scan.dihedral= (degrees);
                           or a coupling of a model: scan.j= scan.h= scan.delta= scan.j1= scan.j2= scan.t= scan.u=
-  scan.structure=         {structures}: one pruned structure for the whole curve, one for each point, or both
+  scan.structure=         {scan_structure}: one pruned structure for the whole curve, one for each point, or both
                           (common; each where one structure cannot be: ansätze on qubits, fabrics, pruner=lie)
   exact=                  false leaves out the exact energy (true)
   seed=                   of the random rule, and the first of the random starts and restarts (0)
-  engine=                 {engines}: what evaluates ansätze of excitations, the processor's cores or a GPU, by JAX
+  engine=                 {engine}: what evaluates ansätze of excitations, the processor's cores or a GPU, by JAX
                           (pip install 'vqe-prune[gpu]') (cpu)
   threads=                for large problems, and processes of a scan (all cores)
-  output=                 {outputs}: warnings and the result in one line; what is found, with a live
+  output=                 {output}: warnings and the result in one line; what is found, with a live
                           line; or every step as a line; run.log in the folder holds what was said (normal)
   output_dir=             folder of the results (outputs/NAME/DIGEST)
 
   of a --multirun, whose results are shown together in outputs/multirun (output_dir= is then used in place of outputs):
-  launcher=               {launchers}: where points run
+  launcher=               {launcher}: where points run
                           (processes; the others: pip install 'vqe-prune[cluster]'); threads= of them are used here
   launcher.cpus=          cores of each point (1)
   launcher.memory=        GiB of each point, of Slurm and Ray
   launcher.minutes=       of each point, of submitit (240); what runs out of them is queued again
   launcher.partition= launcher.account= launcher.jobs=    of Slurm; most jobs at once (100)
   launcher.address=       of a Ray cluster that runs already (one on this machine is started)
-  sweeper=                {sweepers}: all points, or a search by Optuna (grid; pip install 'vqe-prune[sweep]');
+  sweeper=                {sweeper}: all points, or a search by Optuna (grid; pip install 'vqe-prune[sweep]');
                           optuna takes interval(1e-4,5e-3), tag(log,interval(1e-4,5e-3)) and lists of values
-  sweeper.minimise=       any of [{objectives}]
+  sweeper.minimise=       any of [{sweeper_minimise}]
                           ([error,two_qubit_gates])
   sweeper.trials=         points in all (32); more of them go on with the same search
   sweeper.batch=          points that are chosen together, and run at once (4)
@@ -261,43 +255,13 @@ def _folder(arguments: Sequence[str]) -> Path:
 
 
 def _choices() -> dict[str, str]:
-    """Names that the help lists."""
-    names = {
-        "models": config.MODELS,
-        "lines": config.LATTICES[:3],
-        "lattices": config.LATTICES,
-        "rules": config.RULES,
-        "ansatze": config.ANSATZE,
-        "entanglers": config.ENTANGLERS,
-        "connectivities": config.CONNECTIVITIES,
-        "methods": config.METHODS,
-        "engines": ENGINES,
-        "devices": device_settings.DEVICES,
-        "mitigations": device_settings.MITIGATIONS,
-        "optimizers": device_settings.OPTIMIZERS,
-        "device_starts": device_settings.DEVICE_STARTS,
-        "stages": device_settings.DEVICE_STAGES,
-        "treatments": config.TREATMENTS,
-        "nuclei": excited_settings.NUCLEI,
-        "excited_methods": excited_settings.METHODS,
-        "excited_ansatze": excited_settings.ANSATZE,
-        "studies": STUDIES,
-        "structures": STRUCTURES,
-        "launchers": tuple(LAUNCHERS),
-        "sweepers": SWEEPERS,
-        "objectives": tuple(OBJECTIVES),
-        "orders": ORDERS,
-        "starts": STARTS,
-        "ensembles": ENSEMBLES,
-        "distances": DISTANCES,
-        "calibrations": CALIBRATIONS,
-        "orbitals": ORBITALS,
-        "outputs": OUTPUTS,
-    }
-    lines = ", ".join(config.ENCODINGS[:5]) + ",\n" + " " * 26 + ", ".join(config.ENCODINGS[5:])
-    joined = {key: ", ".join(values) for key, values in names.items()}
-    commands = {"kinds": "|".join(KINDS), "shells": "|".join(SHELLS)}
-    return {"molecules": " ".join(molecule_names()), "encodings": lines, **commands, **joined}
+    """What the help lists: the choices of each setting, a dot in its name written as _."""
+    found = {key.replace(".", "_"): ", ".join(names) for key, names in choices().items()}
+    found["molecules"] = " ".join(molecule_names())
+    found["lines"] = ", ".join(config.LATTICES[:3])
+    found["mitigations"] = ", ".join(device_settings.MITIGATIONS)
+    found["encodings"] = ", ".join(config.ENCODINGS[:5]) + ",\n" + " " * 26 + ", ".join(config.ENCODINGS[5:])
+    return {**found, "kinds": "|".join(KINDS), "shells": "|".join(SHELLS)}
 
 
 if __name__ == "__main__":

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from vqe_prune import config, device_settings, excited_settings
+from vqe_prune.console import OUTPUTS
+from vqe_prune.engine_settings import ENGINES
 from vqe_prune.excitation_settings import ORDERS, STARTS
+from vqe_prune.launcher_settings import LAUNCHERS, OBJECTIVES, SWEEPERS, multirun_keys
 from vqe_prune.lie_settings import CALIBRATIONS, DISTANCES, ENSEMBLES
 from vqe_prune.molecule_input import molecule_names
 from vqe_prune.molecule_settings import AUTO, ORBITALS
@@ -49,13 +52,18 @@ def choices() -> dict[str, tuple[str, ...]]:
         "nuclei": excited_settings.NUCLEI,
         "study": STUDIES,
         "scan.structure": STRUCTURES,
+        "engine": ENGINES,
+        "output": OUTPUTS,
+        "launcher": tuple(LAUNCHERS),
+        "sweeper": SWEEPERS,
+        "sweeper.minimise": tuple(OBJECTIVES),
     }
-    return {**found, **named}
+    return {**found, **dict.fromkeys(multirun_keys(), ()), **named}
 
 
 def lists() -> tuple[str, ...]:
     """Return the settings that take several names in brackets, in their short form."""
-    return tuple(_short(key) for key, kind in kinds().items() if kind == list[str])
+    return (*(_short(key) for key, kind in kinds().items() if kind == list[str]), "sweeper.minimise")
 
 
 def _short(key: str) -> str:

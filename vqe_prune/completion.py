@@ -208,7 +208,7 @@ def completion_script(shell: str, commands: Sequence[str]) -> str:
         "@FISHFOLDERS@": " ".join(OF_FOLDERS),
         "@LISTS@": " ".join(lists()),
         "@KEYS@": " ".join([f"{key}=" for key in known]),
-        "@COMMANDS@": " ".join([*commands, "--help", "--version"]),
+        "@COMMANDS@": " ".join([*commands, "--multirun", "--help", "--version"]),
     }
     script = {"bash": BASH, "zsh": ZSH, "fish": FISH}[shell]
     for mark, text in replaced.items():

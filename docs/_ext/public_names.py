@@ -25,6 +25,7 @@ TOPICS = {
     "Scores": ("score",),
     "States and properties": ("observables", "subspace", "deflation", "spectrum", "forces", "geometry"),
     "Circuits and encodings": ("circuit", "encoding"),
+    "Other programs": ("excitation_lists", "openfermion_operators"),
     "Devices": ("hardware", "measure", "noisy_energy"),
     "Studies and records": ("study", "config", "report", "errors"),
 }
