@@ -39,7 +39,7 @@ class TraceJournal(Journal):
         self.console = console
         self._began = self._saved = time.monotonic()
         self._values: list[float] = []
-        self._first = 0
+        self._first, self._deleted = 0, 0.0
 
     def say(self, text: str) -> None:
         """Tell the user one line or table."""
@@ -90,6 +90,8 @@ class TraceJournal(Journal):
             self._trace.add("step", **content)
         else:
             self._trace.remember("step", **content)
+        if step == 1:  # after a path its chosen point is optimised to the end
+            self._began = max(self._began, self._deleted)
         self._values.append(energy)
         if self.console.due():
             seconds = now - self._began
@@ -128,7 +130,7 @@ class TraceJournal(Journal):
             score=point.score,
             kept=list(point.kept),
         )
-        left = len(point.kept)
+        left, self._deleted = len(point.kept), time.monotonic()
         if not point.removed:
             self._begin()
             self._first = left
