@@ -155,6 +155,11 @@ def test_lanczos_ends_contain_the_spectrum(molecular, monkeypatch) -> None:
     assert found[0] <= whole[0] + 1e-9
     assert found[1] >= whole[1] - 1e-9
     assert found == pytest.approx(whole, abs=1e-2)  # residuals of 1e-3 are added
+    monkeypatch.setattr(certificate, "ROUGH_DIMENSION", 0)
+    rough = spectral_ends(hamiltonian)
+    assert rough[0] <= whole[0] + 1e-9
+    assert rough[1] >= whole[1] - 1e-9
+    assert rough == pytest.approx(whole, abs=0.05 * (whole[1] - whole[0]))  # where an end is found to 1 % only
 
 
 def test_spin_is_kept_with_ties(prunings) -> None:
