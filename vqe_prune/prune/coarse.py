@@ -59,6 +59,7 @@ def eliminate_coarsely(
     fewest: int = 0,
     enough: Callable[[PathPoint], bool],
     earlier: Sequence[PathPoint] = (),
+    curvatures: Vector | None = None,
     gradient_tolerance: float = 1e-7,
     progress: Callable[[PathPoint], None] | None = None,
 ) -> list[PathPoint]:
@@ -76,6 +77,7 @@ def eliminate_coarsely(
         fewest: Parameters that are left at least.
         enough: Whether to stop after a point.
         earlier: Points of an interrupted path, which continues after the last of them.
+        curvatures: `estimate_curvatures` of the first point where they are known.
         gradient_tolerance: Of each re-optimisation, hartree per radian.
         progress: Called with each new point.
 
@@ -84,7 +86,7 @@ def eliminate_coarsely(
 
     """
     points = begin_path(ansatz, optimum, earlier, progress)
-    whole = estimate_curvatures(bind(ansatz), optimum.angles)
+    whole = estimate_curvatures(bind(ansatz), optimum.angles) if curvatures is None else curvatures
     while points[-1].kept and not enough(points[-1]):
         point = points[-1]
         current = restrict(ansatz, point.kept)
