@@ -1,5 +1,6 @@
 """Ansätze of excitations: which rotations they have, that layers and ties are right, their order, their starts."""
 
+import shlex
 from itertools import combinations, product
 from math import comb
 
@@ -372,8 +373,8 @@ def test_defaults_are_filled_in_and_the_command_repeats_them() -> None:
 
     settings = parse_settings(["ansatz=kupccgsd", "ansatz.singlet=true", "ansatz.restarts=3"])
     assert (settings.ansatz.k, settings.ansatz.order) == (2, "doubles_first") and not settings.on_qubits
-    words = command_line(asdict(settings)).split()[3:]
-    assert words == ["molecule=LiH", "ansatz=kupccgsd", "ansatz.singlet=True", "ansatz.restarts=3"]
+    words = shlex.split(command_line(asdict(settings)))[3:]
+    assert words == ["molecule=LiH", "ansatz=kupccgsd", "ansatz.singlet=true", "ansatz.restarts=3"]
     assert parse_settings(words) == settings
 
 

@@ -1,5 +1,6 @@
 """Settings: what is accepted, and one line for everything that is not."""
 
+import shlex
 import subprocess
 import sys
 from typing import Any
@@ -241,7 +242,7 @@ def test_the_command_line_repeats_the_settings(tmp_path, monkeypatch) -> None:
     arguments = ["molecule=H2O", "molecule.active_space=[4,4]", "pruner=fisher", "pruner.parameters=2"]
     settings = parse_settings(arguments)
     command = config.command_line(asdict(settings))
-    assert parse_settings(command.split()[3:]) == settings
+    assert parse_settings(shlex.split(command)[3:]) == settings
     assert config.command_line(asdict(parse_settings([]))) == "python -m vqe_prune molecule=LiH"
     (tmp_path / "LiH.xyz").write_text("2\n\nLi 0 0 0\nH 0 0 1.7\n")  # not the molecule of this name
     monkeypatch.chdir(tmp_path)
@@ -250,6 +251,25 @@ def test_the_command_line_repeats_the_settings(tmp_path, monkeypatch) -> None:
     assert command == "python -m vqe_prune molecule=LiH.xyz molecule.basis=6-31g"
     renamed = parse_settings(["molecule=H2", "molecule.name=../H2"])
     assert config.command_line(asdict(renamed)) == "python -m vqe_prune molecule=H2 molecule.name=../H2"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["study=scan", "scan.bond_length=[1.0,3.5,0.1]"], "'scan.bond_length=[1.0,3.5,0.1]'"),
+        (["molecule=H2", "pruner=lie"], "'pruner=[symmetry,lie]'"),
+        (["device=weber", "device.mitigation=[readout,zne]"], "device=weber 'device.mitigation=[readout,zne]'"),
+        (["molecule=H2", "molecule.geometry='H 0 0 0; H 0 0 bond_length'"], '="H 0 0 0; H 0 0 bond_length"\''),
+        (["molecule=H2", "molecule.name='a \"b, c'"], '\'molecule.name="a \\"b, c"\''),
+    ],
+)
+def test_the_command_line_can_be_pasted_into_any_shell(arguments: list[str], expected: str) -> None:
+    """Zsh takes brackets for patterns, and all shells take spaces and semicolons for their own."""
+    from dataclasses import asdict
+
+    settings = parse_settings(arguments)
+    command = config.command_line(asdict(settings))
+    assert expected in command and parse_settings(shlex.split(command)[3:]) == settings
 
 
 def test_help_and_version_need_no_chemistry() -> None:

@@ -1,5 +1,6 @@
 """The rule ``lie`` from the command line: what may be set, what has no effect, and that it does what it says."""
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 
@@ -73,7 +74,7 @@ def test_a_later_rule_may_use_the_limit_that_lie_does_not() -> None:
     assert settings.pruner.epsilon == 0.01 and settings.pruner.parameters == 4
     command = config.command_line(asdict(settings))
     assert "pruner.epsilon=0.01" in command and "weights" not in command
-    assert parse_settings(command.split()[3:]) == settings
+    assert parse_settings(shlex.split(command)[3:]) == settings
 
 
 def certificate_of(folder: Path, *arguments: str) -> dict:

@@ -1,6 +1,7 @@
 """Whole runs of spin models and of qubit ansätze, as a user makes them."""
 
 import json
+import shlex
 import subprocess
 import sys
 from dataclasses import asdict
@@ -95,7 +96,7 @@ def test_the_command_that_repeats_a_study() -> None:
         ["molecule=H2", "ansatz=hva"],
     ):
         settings = config.parse_settings(arguments)
-        words = config.command_line(asdict(settings)).split()[3:]
+        words = shlex.split(config.command_line(asdict(settings)))[3:]
         assert config.digest(config.parse_settings(words)) == config.digest(settings), words
 
 

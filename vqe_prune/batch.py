@@ -6,6 +6,7 @@ to ``run.log`` in its folder, and nothing is printed. Scans use it, and so can a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from vqe_prune import study
@@ -40,7 +41,7 @@ def run_studies(
 
     """
     folders = [output_folder(each) for each in studies]
-    doubled = {folder for folder in folders if folders.count(folder) > 1}
+    doubled = [folder for folder, times in Counter(folders).items() if times > 1]
     if doubled:
         raise InputError(f"two studies have the folder {min(doubled)}; give each its own output_dir")
     failures: list[Failure | None] = [None] * len(studies)

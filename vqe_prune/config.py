@@ -19,7 +19,7 @@ from typing import Any
 from vqe_prune.console import OUTPUTS
 from vqe_prune.device_settings import check_device
 from vqe_prune.engine_settings import check_engine
-from vqe_prune.errors import InputError, first_line, near_misses
+from vqe_prune.errors import InputError, as_typed, first_line, near_misses
 from vqe_prune.excitation_settings import FABRICS, check_excitations, fill_excitation_defaults
 from vqe_prune.excited_settings import check_excited
 from vqe_prune.lie_settings import check_lie
@@ -77,7 +77,7 @@ WITH_SYMMETRY = "with symmetry"
 
 
 def command_line(settings: Mapping[str, Any]) -> str:
-    """Return the command that repeats a study with these settings (the fields of `Settings` as mappings).
+    """Return the command that repeats a study with these settings (the fields of `Settings` as mappings), quoted.
 
     Settings at their default are left out, and those that the molecule's file gives; where the file has gone, its
     settings are taken for the study's.
@@ -85,13 +85,13 @@ def command_line(settings: Mapping[str, Any]) -> str:
     if settings["model"]["name"] is None:
         given = settings["molecule"]
         name = given.get("source") or given["name"]
-        words = ["python -m vqe_prune", f"molecule={shlex.quote(name)}"]
+        words = [f"molecule={name}"]
         try:
             usual = Settings(molecule=MoleculeSettings(**molecule_source(name)))
         except InputError:
             usual = Settings(molecule=MoleculeSettings(**given))
     else:
-        words = ["python -m vqe_prune", f"model={settings['model']['name']}"]
+        words = [f"model={settings['model']['name']}"]
         if settings["model"]["lattice"] not in (None, "ring"):
             words.append(f"model.lattice={settings['model']['lattice']}")
         usual = Settings(molecule=MoleculeSettings(**settings["molecule"]))
@@ -103,6 +103,7 @@ def command_line(settings: Mapping[str, Any]) -> str:
     if settings["ansatz"]["name"] != _default_ansatz(usual):
         words.append(f"ansatz={settings['ansatz']['name']}")
     default_values = asdict(usual)
+    short = {f"{group}.{name}": group for group, name in GROUPS.items() if group != "molecule"}
     scanned = scanned_key(settings.get("scan", {}))
     for key in _known_keys(Settings):
         group, _, field_name = key.partition(".")
@@ -110,9 +111,15 @@ def command_line(settings: Mapping[str, Any]) -> str:
         if field_name:
             value, default = value[field_name], default[field_name]
         if value != default and value is not None and key not in (*NOT_IN_DIGEST, "model.lattice", scanned):
-            text = f"{key}={str(value).replace(' ', '')}"
-            words.append(text if not isinstance(value, dict) else shlex.quote(text.replace("'", "")))
-    return " ".join(words)
+            words.append(f"{short.get(key, key)}={_typed(value)}")
+    return f"python -m vqe_prune {shlex.join(words)}"
+
+
+def _typed(value: Any) -> str:
+    """A value as it is typed; a text that Hydra's grammar would take apart is in quotes."""
+    if isinstance(value, str) and re.search(r"[\s,;'\"\\{}\[\]]", value):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return as_typed(value)
 
 
 def settings_of_run(folder: Path) -> Settings:

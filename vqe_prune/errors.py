@@ -44,6 +44,8 @@ def as_typed(value: Any) -> str:
     """Return a value as it stands on a command line."""
     if isinstance(value, list):
         return f"[{','.join(map(as_typed, value))}]"
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{key}:{as_typed(each)}" for key, each in value.items()) + "}"
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
