@@ -2,15 +2,14 @@
 
 import json
 import random
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import cirq
 import numpy as np
 import pytest
+from forked import start, start_program
 
 from vqe_prune import config, journal, study
 from vqe_prune import results as results_module
@@ -116,9 +115,8 @@ def test_the_circuit_on_file_gives_the_energy_without_our_engine(lih: Path) -> N
 
 def test_the_same_command_again_shows_the_result(lih: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in results(lih).iterdir() if path.name != ".lock"}
-    again = run(lih, "molecule=LiH")
-    assert again.returncode == 0
-    assert "This study is complete" in again.stdout
+    status, output, _ = start(lih, ["molecule=LiH"]).finish()
+    assert status == 0 and "This study is complete" in output
     assert before == {path: path.stat().st_mtime_ns for path in before}
 
 
@@ -169,15 +167,13 @@ def test_checkpoints_inside_an_optimisation_are_used(tmp_path: Path, monkeypatch
 def test_killed_runs_leave_nothing_half_written_and_resume(lih: Path, tmp_path: Path) -> None:
     rng = random.Random(12)
     for _ in range(4):
-        process = subprocess.Popen(
-            [*COMMAND, "molecule=LiH"], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        time.sleep(rng.uniform(0.8, 3.0))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process = start(tmp_path, ["molecule=LiH"]).process
+        process.join(rng.uniform(0.1, 1.0))  # the whole run takes a second or two
+        process.kill()
+        process.join()
         for record in tmp_path.glob("outputs/LiH/*/record.json"):
             read_record(record)
-    assert run(tmp_path, "molecule=LiH").returncode == 0
+    assert start(tmp_path, ["molecule=LiH"]).finish()[0] == 0
     same_result(results(tmp_path), results(lih))
 
 
@@ -191,12 +187,10 @@ def test_interrupting_says_how_to_go_on(tmp_path: Path, monkeypatch, capsys) -> 
 
 
 def test_two_runs_in_one_folder_wait_for_each_other(lih: Path, tmp_path: Path) -> None:
-    processes = [
-        subprocess.Popen([*COMMAND, "molecule=LiH"], cwd=tmp_path, stdout=subprocess.PIPE, text=True) for _ in range(2)
-    ]
-    outputs = [process.communicate()[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0]
-    assert sum("This study is complete" in output for output in outputs) == 1
+    commands = [start(tmp_path, ["molecule=LiH"], name) for name in ("first", "second")]
+    ends = [command.finish() for command in commands]
+    assert [status for status, _, _ in ends] == [0, 0]
+    assert sum("This study is complete" in output for _, output, _ in ends) == 1
     same_result(results(tmp_path), results(lih))
 
 
@@ -331,5 +325,5 @@ def test_the_readme_programs_print_what_the_readme_says(number: int, tmp_path: P
     readme = (Path(__file__).parent.parent / "README.md").read_text()
     program, rest = readme.split("```python\n")[number + 1].split("```", 1)
     expected = rest.split("prints\n\n```\n")[1].split("```")[0]
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path)
-    assert done.stdout == expected
+    status, output, errors = start_program(tmp_path, program).finish()
+    assert (status, output) == (0, expected), errors

@@ -31,9 +31,11 @@ Usage: python -m vqe_prune [setting=value ...]
 Prepares a ground state, prunes the ansatz and checks the result; the same command again resumes or shows it.
 --multirun runs every combination of the values a,b, range(5), choice(a,b), glob(L*) of its settings (quote brackets).
 collect finishes a study whose jobs were sent to Google's service, from its folder; it sends and waits for nothing.
-list says in a line each what there is to choose from. show prints the results of a run or scan again, compare puts
-several beside each other; RUN is a folder or its record.json. completion prints a script for the shell.
+list says in a line each what there is to choose from. show prints the results of a run, scan or multirun again,
+compare puts several runs or scans beside each other; RUN is a folder or its record.json. completion prints a script
+for the shell.
 
+A molecule:
   molecule=NAME           {molecules}
   molecule=FILE           a .yaml file of these fields, an .xyz geometry, or an FCIDUMP with integrals
   molecule.bond_length=   angstrom; also molecule.angle= (degrees), molecule.dihedral=
@@ -47,6 +49,8 @@ several beside each other; RUN is a folder or its record.json. completion prints
   molecule.occupation_threshold=  of auto: how far an occupation must be from 0 and from 2 (0.02)
   molecule.active_orbitals=       [2,3,6]: active orbitals counted from 1, filled ones first, as in the FCIDUMP
   molecule.frozen_core=   true leaves the core orbitals doubly occupied (false)
+
+or a model:
   model=NAME              {model}; instead of a molecule
   model=FILE              a text file with a Pauli sum: -1.0 Z0 Z1, a term a line, or as OpenFermion prints it
   model.n=                sites of a {lines} (6)
@@ -56,6 +60,8 @@ several beside each other; RUN is a folder or its record.json. completion prints
   model.j= model.h= model.delta= model.j1= model.j2= model.t= model.u=    couplings (1; j2 0.5, u 4)
   model.electrons=        [alpha,beta] of a Hubbard model (half filling)
   model.reference=        product state to start from, 0, 1, + or - for each qubit
+
+Pruning:
   pruner=                 {pruner}
                           (symmetry, then curvature; of tups and qnp curvature; of ansätze on qubits eqntk);
                           symmetry and eqntk come first; a list in brackets is taken as it is: [symmetry,curvature]
@@ -71,6 +77,8 @@ several beside each other; RUN is a folder or its record.json. completion prints
   pruner.weights=         [algebra,fubini,fisher] of its geometric distances ([1,1,0.1])
   pruner.ensemble=        {pruner_ensemble}: it compares what gates do to the states that enter them, at
                           four points between zero angles and the optimum, or to the reference state (trajectory)
+
+Ansatz, how it is trained, and its circuit:
   ansatz=                 {ansatz}
                           (uccsd; hardware_efficient for models), or a .yaml file with a list of gates
   ansatz.k=               layers of kupccgsd (2)
@@ -95,6 +103,8 @@ several beside each other; RUN is a folder or its record.json. completion prints
                           tapered_... leaves out qubits that conserved parities fix,
                           auto finds the fewest two-qubit gates, also pairs: one qubit for each
                           orbital of an ansatz that only moves pairs (auto)
+
+A processor:
   device=                 {device}: measure the circuits there; virtual but for google
   device.project= device.processor=    ids of Google's service
   device.config=          its device configuration, of device.run= or device.snapshot= (the current default)
@@ -114,6 +124,8 @@ several beside each other; RUN is a folder or its record.json. completion prints
                           the pruned ansatz as found without noise (zero; pruned for ansätze on qubits)
   device.seconds=         most seconds that a virtual device may take in all, planning and optimiser included, as
                           predicted (120); what would take longer is left out, or above 12 qubits takes fewer shots
+
+Excited states and forces:
   excited.states=         excited states to find out of the pruned ground state (0); excited=3 is short for it
   excited.method=         {excited_method}: of single and double excitations out of the state,
                           or of the reference under its rotations, or one by one, an ansatz pruned for each (expansion)
@@ -123,12 +135,16 @@ several beside each other; RUN is a folder or its record.json. completion prints
   excited.penalty=        of deflation, hartree for each squared overlap (twice the highest excitation, at least 1)
   nuclei=                 {nuclei}; gradient gives the forces on the nuclei, optimise moves them to
                           a minimum with the pruned ansatz (geomeTRIC: pip install 'vqe-prune[geometry]') (fixed)
+
+A scan:
   study=                  {study} (ground_state); scan goes along one coordinate, points in parallel
                           processes, and shows the curve, its errors and how smooth it is
   scan.bond_length=       [start,stop,step], both ends included, angstrom; or scan.angle=, scan.dihedral= (degrees);
                           or a coupling of a model: scan.j= scan.h= scan.delta= scan.j1= scan.j2= scan.t= scan.u=
   scan.structure=         {scan_structure}: one pruned structure for the whole curve, one for each point, or both
                           (common; each where one structure cannot be: ansätze on qubits, fabrics, pruner=lie)
+
+Every run:
   exact=                  false leaves out the exact energy (true)
   seed=                   of the random rule, and the first of the random starts and restarts (0)
   engine=                 {engine}: what evaluates ansätze of excitations, the processor's cores or a GPU, by JAX
@@ -138,7 +154,7 @@ several beside each other; RUN is a folder or its record.json. completion prints
                           line; or every step as a line; run.log in the folder holds what was said (normal)
   output_dir=             folder of the results (outputs/NAME/DIGEST)
 
-  of a --multirun, whose results are shown together in outputs/multirun (output_dir= is then used in place of outputs):
+A --multirun, whose results are shown together in outputs/multirun (output_dir= is then used in place of outputs):
   launcher=               {launcher}: where points run
                           (processes; the others: pip install 'vqe-prune[cluster]'); threads= of them are used here
   launcher.cpus=          cores of each point (1)
@@ -160,7 +176,7 @@ Examples:
   python -m vqe_prune molecule=LiH molecule.bond_length=2.4 pruner.parameters=4
   python -m vqe_prune molecule=N2 molecule.bond_length=1.8 molecule.active_space=auto molecule.orbitals=uno
   python -m vqe_prune molecule=LiH pruner.orbitals=optimise device=willow_pink
-  python -m vqe_prune study=scan molecule=LiH scan.bond_length=[1.0,3.5,0.1]
+  python -m vqe_prune study=scan molecule=LiH 'scan.bond_length=[1.0,3.5,0.1]'
   python -m vqe_prune model=tfim model.n=6 ansatz=hardware_efficient ansatz.layers=12 pruner=eqntk
   python -m vqe_prune --multirun molecule=LiH,BeH2 pruner=symmetry,lie,curvature 'seed=range(5)'
   python -m vqe_prune --multirun sweeper=optuna molecule=LiH 'pruner.tolerance=tag(log,interval(1e-4,5e-3))'

@@ -47,9 +47,26 @@ def _show(arguments: Sequence[str]) -> str:
         raise InputError("show takes one folder or file of a run: python -m vqe_prune show RUN")
     from vqe_prune.report.stored import PAGE, read_stored
 
-    stored = read_stored(Path(arguments[0]))
+    place = Path(arguments[0])
+    listed = place if place.name == "multirun.json" else place / "multirun.json"
+    if listed.is_file():
+        return _multirun_text(listed)
+    stored = read_stored(place)
     page = stored.path.parent / PAGE
     return f"{stored.text}\n" + (f"Report: {page}" if page.is_file() else f"Results: {stored.path}")
+
+
+def _multirun_text(listed: Path) -> str:
+    """What a multirun found, read anew from the folders of its points."""
+    from vqe_prune.report.merge import merge_points
+    from vqe_prune.report.merge_table import format_merged, headline, passed_over
+
+    merged = merge_points(listed.parent)
+    if not merged.rows and not merged.scans:
+        raise InputError("; ".join([f"{listed.parent}: this multirun has no finished run", *passed_over(merged)]))
+    lines = [format_merged(merged), "", headline(merged), *passed_over(merged)]
+    page = listed.parent / "report.html"
+    return "\n".join([*lines, f"Report: {page}" if page.is_file() else f"Results: {listed}"])
 
 
 def _compare(arguments: Sequence[str]) -> str:

@@ -141,7 +141,8 @@ class Console:
     def _note(self, text: str) -> None:
         """Write a text to run.log, its first line after the time."""
         stamp = time.strftime("%Y-%m-%d %H:%M:%S  ")
-        lines = text.strip("\n").replace("\n", "\n" + " " * len(stamp))
+        first, *others = text.strip("\n").split("\n")
+        lines = "\n".join([first, *(" " * len(stamp) + line if line else "" for line in others)])
         if self._log is None:
             self._backlog.append(text)
         else:

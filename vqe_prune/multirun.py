@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
@@ -33,6 +35,7 @@ from vqe_prune.settings import Settings
 from vqe_prune.sweep import Point, Sweep, grid_points, multirun_digest, read_sweep
 from vqe_prune.time_left import duration
 from vqe_prune.units import error_unit
+from vqe_prune.wording import counted
 
 MULTIRUN_SCHEMA = 1
 """Version of multirun.json: digest, command, launcher, sweeper, points (arguments, swept, digest, folder relative to
@@ -258,8 +261,11 @@ def _finish(multirun: _Multirun) -> int:
     for state in states:
         if state.status in (FAILED, UNFINISHED, SENT):
             multirun.say(f"{state.status}: {state.point.name}: {state.reason}")
-    done = sum(state.status == DONE for state in states)
-    multirun.say(f"\n{done} of {len(states)} points done. Results: {multirun.folder / 'report.html'}, report.csv there")
+    counts = Counter(state.status for state in states)
+    done = counts.pop(DONE, 0)
+    ending = ", ".join([f"{done} of {len(states)} points done", *(f"{n} {status}" for status, n in counts.items())])
+    page = multirun.folder / "report.html"
+    multirun.console.conclude(f"\n{ending}. Results: {page}, report.csv there", f"{ending}: {page}")
     if bad and not all(state.bad_input for state in bad):
         multirun.say("The same command tries the failed points again.")
     waits = all(state.status in (DONE, SENT) and not state.point.settings.device.wait for state in states)
@@ -324,8 +330,6 @@ def _write_list(multirun: _Multirun) -> None:
 
 def command_of(arguments: Sequence[str]) -> str:
     """Return the command that repeats a multirun, quoted for a shell."""
-    import shlex
-
     return "python -m vqe_prune --multirun " + shlex.join(arguments)
 
 
@@ -350,7 +354,7 @@ class _Progress:
         before = sum(state.status in (DONE, UNFINISHED) for state in states)
         if not self._multirun.trials:
             found = f", {before} of them found done" if before else ""
-            self._multirun.say(f"{self._total} points{found}; {self._multirun.launcher.name}")
+            self._multirun.say(f"{counted(self._total, 'point')}{found}; {self._multirun.launcher.name}")
         self._multirun.console.begin()
         if self._pending:
             threading.Thread(target=self._tick, daemon=True).start()

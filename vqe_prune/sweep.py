@@ -8,6 +8,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -192,6 +193,8 @@ def _values(key: str, text: str, argument: str) -> tuple[str, ...] | Interval:
         if log and value.start <= 0:
             raise InputError(f"{argument}: a logarithmic scale needs ends above 0")
         return Interval(low=value.start, high=value.end, log=log, whole=whole)
+    if override.is_range_sweep():
+        _check_range(value, argument)
     each: Any = override.sweep_iterator()
     if override.is_range_sweep():  # a sum of steps that falls short of the stop by rounding is the stop, and left out
         each = [x for x in each if abs(float(x) - float(value.stop)) > 10.0**-DECIMALS]
@@ -199,6 +202,15 @@ def _values(key: str, text: str, argument: str) -> tuple[str, ...] | Interval:
     if not found:
         raise InputError(f"{argument}: there is no value in it")
     return found
+
+
+def _check_range(value: Any, argument: str) -> None:
+    """Raise InputError where a range has no end that can be waited for: Hydra counts its numbers one by one."""
+    start, stop, step = (float(x) for x in (value.start, value.stop, value.step))
+    if not all(map(math.isfinite, (start, stop, step))) or step == 0.0:
+        raise InputError(f"{argument}: write range(start,stop,step) with finite numbers and a step other than 0")
+    if (stop - start) / step > MOST_POINTS:
+        raise InputError(f"{argument}: more than {MOST_POINTS} values; give a larger step")
 
 
 def _text_of(value: Any) -> str:

@@ -129,7 +129,11 @@ def page(title: str, sections: Sequence[str], *, further_style: str = "", links_
 
 
 def table(
-    header: Sequence[str], rows: Sequence[Sequence[str]], text_columns: Sequence[int] = (), name: str = "Table"
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    text_columns: Sequence[int] = (),
+    name: str = "Table",
+    links: Sequence[str] = (),
 ) -> str:
     """Return a table in a box of its own that scrolls, by keyboard too, where the window is narrow.
 
@@ -138,6 +142,7 @@ def table(
         rows: Texts.
         text_columns: Columns that are words, not numbers: they start at the left and may have several lines.
         name: What a screen reader calls the box.
+        links: Where the first cell of each row leads, none for plain text.
 
     """
 
@@ -146,8 +151,11 @@ def table(
 
     titles = (escape(PRETTY.get(cell, cell)) for cell in header)
     head = "".join(f'<th scope="col"{kind(k)}>{cell}</th>' for k, cell in enumerate(titles))
+    shown = [[escape(cell) for cell in row] for row in rows]
+    for row, link in zip(shown, links, strict=False):
+        row[0] = f'<a href="{escape(link)}">{row[0]}</a>'
     body = "".join(
-        "<tr>" + "".join(f"<td{kind(k)}>{escape(cell)}</td>" for k, cell in enumerate(row)) + "</tr>" for row in rows
+        "<tr>" + "".join(f"<td{kind(k)}>{cell}</td>" for k, cell in enumerate(row)) + "</tr>" for row in shown
     )
     return _box(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>", name)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from vqe_prune.report.layout import figure, page, table
 from vqe_prune.report.merge import Merged, Row
@@ -88,14 +89,12 @@ def _problem(merged: Merged, title: str, rows: list[Row], *, pictured: bool) -> 
             "energies below the exact one. The line joins the runs that no other one beats."
         )
         parts.append(figure("", picture, caption))
-    parts.append(_wide(table(["run", *header], numbered, text_columns=columns)))
-    links = [
-        f'<a href="{escape(str(row.values["folder"]))}/report.html">{k}</a>' for k, row in enumerate(rows, start=1)
-    ]
-    parts.append(f"<p>Reports of the runs: {' · '.join(links)}</p>")
+    links = [quote(f"{row.values['folder']}/report.html") for row in rows]
+    parts.append(_wide(table(["run", *header], numbered, text_columns=columns, links=links)))
     header, lines = seeds_of(merged, rows)
     if lines:
-        parts.append(f"<h3>Over seeds</h3>{_wide(table(header, lines, text_columns=(0, 1)))}")
+        words = [k for k, name in enumerate(header) if name in ("ansatz", "pruner")]
+        parts.append(f"<h3>Over seeds</h3>{_wide(table(header, lines, text_columns=words))}")
     return "".join(parts)
 
 

@@ -61,6 +61,8 @@ def pareto_picture(rows: Sequence[Row]) -> str:
         accuracy_line(axis, unit)
         log_axis(axis)
         axis.set_xlabel(name)
+        if axis.get_xscale() == "linear":
+            axis.locator_params(axis="x", integer=True)
         axis.set_ylabel(f"error / {error_unit(unit)[1]}")
     axes[0].legend(frameon=False, fontsize=0.85 * FONT, ncols=2)
     return svg_text(figure)

@@ -149,8 +149,11 @@ def seeds_of(merged: Merged, rows: Sequence[Row]) -> tuple[list[str], list[list[
         groups.setdefault(
             (str(values["ansatz"]), str(values["pruner"]), *(_text(row.settings.get(key)) for key in keys)), []
         ).append(row)
-    shown = keys[:MOST_SETTINGS]
-    header = ["ansatz", "pruner", *shown, "seeds", "parameters", "2-qubit gates", "smallest error", "median", "largest"]
+    own = [k for k, name in enumerate(("ansatz", "pruner")) if len({row.values[name] for row in rows}) > 1]
+    names = ["ansatz", "pruner", *keys[:MOST_SETTINGS]]
+    shown = [*own, *range(2, len(names))]
+    header = [*map(names.__getitem__, shown), "seeds", "parameters", "2-qubit gates", "smallest error", "median"]
+    header.append("largest")
     lines = []
     for texts, alike in groups.items():
         if len(alike) < 2:
@@ -160,7 +163,7 @@ def seeds_of(merged: Merged, rows: Sequence[Row]) -> tuple[list[str], list[list[
         unit = str(alike[0].values["unit"])
         spread = [errors[0], median(errors), errors[-1]] if errors else [None] * 3
         lines.append(
-            [*texts[: 2 + len(shown)], str(len(alike)), *sizes, *(format_error(error, unit) for error in spread)]
+            [*map(texts.__getitem__, shown), str(len(alike)), *sizes, *(format_error(e, unit) for e in spread)]
         )
     return header, lines
 

@@ -25,7 +25,6 @@ Content = Mapping[str, Any]
 WIDE = """
 .wide .scroll { width: max-content; min-width: 100%; max-width: 96vw; position: relative; left: 50%;
   transform: translateX(-50%); }
-.wide table { margin: 0 auto; }
 @media (min-width: 40rem) { .wide table { font-size: .9rem; } .wide th, .wide td { padding: .3rem .5rem; } }
 """
 """The table of all points has a column for every curve and takes more than the text's width where the window has it."""
