@@ -101,6 +101,8 @@ def test_list_says_what_there_is(capsys) -> None:
     assert [entry["name"] for entry in content["pruners"]] == list(config.RULES)
     assert "did you mean pruners" in refused(capsys, "list", "pruner")
     assert "did you mean list" in refused(capsys, "lsit")
+    assert "python -m vqe_prune.report FOLDER" in refused(capsys, "report", "outputs")
+    assert "add --multirun" in refused(capsys, "molecule=H2,LiH")
 
 
 def test_every_choice_is_one_that_the_checks_take_their_own_from() -> None:
@@ -125,6 +127,12 @@ def test_show_prints_what_the_run_printed(runs, capsys) -> None:
     shown = out(capsys, "show", runs / "curvature")
     assert shown.splitlines()[:-1] == [line for line in again.splitlines() if line and "is complete" not in line]
     assert shown == out(capsys, "show", runs / "curvature" / "record.json")
+    listed = {"points": [{"folder": "../curvature", "swept": {}, "status": "done", "reason": ""}]}
+    (runs / "multirun").mkdir()
+    (runs / "multirun" / "multirun.json").write_text(json.dumps(listed))
+    assert "1 run of 1 problem" in out(capsys, "show", runs / "multirun")
+    (runs / "multirun" / "multirun.json").write_text("{}")
+    assert "no finished run" in refused(capsys, "show", runs / "multirun")
     assert "holds 4 runs" in refused(capsys, "show", runs)
     assert "no such folder" in refused(capsys, "show", runs / "none")
     assert "one folder" in refused(capsys, "show")

@@ -325,9 +325,10 @@ def test_flags_say_which_symmetries_a_gate_keeps(molecular) -> None:
 def test_commutation_is_exact() -> None:
     rng, seen = np.random.default_rng(5), set()
     pool: list = [e.generator for e in uccsd(3, 2, 1).rotations]
+    matrices = [matrix(generator, 6) for generator in pool]
     for _ in range(150):
-        first, second = (pool[k] for k in rng.integers(len(pool), size=2))
-        a, b = (matrix(g, 6) for g in (first, second))
+        k, m = rng.integers(len(pool), size=2)
+        first, second, a, b = pool[k], pool[m], matrices[k], matrices[m]
         expected = bool(np.abs(a @ b - b @ a).max() < 1e-12)
         shared = bool(set(first.spin_orbitals) & set(second.spin_orbitals))
         seen.add((expected, shared))
@@ -337,9 +338,9 @@ def test_commutation_is_exact() -> None:
     z_z = PauliSum(((0.5, ((0, "Z"),)), (0.5, ((1, "Z"),))))  # commutes as a sum, not string by string
     pool = [xx_yy, z_z, CONTROLLED_X, turn("X", 1), turn("ZX", 0, 2), turn("Y", 2)]
     pool += [Clifford("cx", (0, 1)), Clifford("h", (0,)), Clifford("swap", (0, 1)), Clifford("s", (1,))]
-    for first in pool:
-        for second in pool:
-            a, b = matrix(first, 3), matrix(second, 3)
+    matrices = [matrix(generator, 3) for generator in pool]
+    for first, a in zip(pool, matrices, strict=True):
+        for second, b in zip(pool, matrices, strict=True):
             assert generators_commute(first, second, 3) == bool(np.abs(a @ b - b @ a).max() < 1e-12)
     assert generators_commute(xx_yy, z_z, 3)
 

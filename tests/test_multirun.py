@@ -203,6 +203,9 @@ def test_failed_points_are_listed_and_others_done(here: Path, monkeypatch, prete
         pretended(settings)
 
     monkeypatch.setattr(batch, "run_quietly", run)
+    assert main(["-m", "molecule=H2", "seed=0,1", "output=quiet"]) == 3
+    out = capsys.readouterr().out
+    assert len(out.splitlines()) == 2 and "1 of 2 points done, 1 failed: outputs" in out  # and the warning
     assert main(["-m", "molecule=H2", "seed=0,1"]) == 3
     out = capsys.readouterr().out
     assert "failed: seed=1: ZeroDivisionError: nobody expected that" in out and "1 of 2 points done" in out

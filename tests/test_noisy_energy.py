@@ -140,7 +140,9 @@ def test_what_takes_too_long_is_left_out_with_the_time_it_takes(
         return fit(planned, *rest)
 
     monkeypatch.setattr(on_device, "fit_seconds", kept)
-    device = measure_on_device(pruning, open_device(chosen, seed=3), chosen, "auto", tmp_path, lambda text: None)
+    device = measure_on_device(
+        pruning, open_device(chosen, seed=3), chosen, "partial_pairs", tmp_path, lambda text: None
+    )
     needed = []
     for row in device["measurements"]:
         assert row["n_qubits"] >= 8 and not row["estimates"]

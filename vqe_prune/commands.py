@@ -31,6 +31,8 @@ def run_command(arguments: Sequence[str]) -> str | None:
     word = arguments[0] if arguments else ""
     if word in COMMANDS:
         return COMMANDS[word](arguments[1:])
+    if word in ELSEWHERE:
+        raise InputError(f"{word} is no command; type {ELSEWHERE[word]}")
     close = difflib.get_close_matches(word, (*COMMANDS, COLLECT), cutoff=LIKE_A_COMMAND)
     if close and word != COLLECT and word not in molecule_names():
         raise InputError(f"unknown command {word!r}; did you mean {' or '.join(close)}?")
@@ -89,6 +91,13 @@ def _completion(arguments: Sequence[str]) -> str:
         raise InputError(f"completion takes the name of a shell: python -m vqe_prune completion {'|'.join(SHELLS)}")
     return completion_script(arguments[0], (*COMMANDS, COLLECT))
 
+
+ELSEWHERE = {
+    "report": "python -m vqe_prune.report FOLDER to merge runs, or show RUN to see one",
+    "multirun": "--multirun and the settings, see --help",
+    "help": "--help",
+}
+"""Words that are likely to be tried, and what does it."""
 
 COMMANDS: dict[str, Callable[[Sequence[str]], str]] = {
     "list": _list,

@@ -41,6 +41,8 @@ def molecule_source(name: str) -> dict[str, Any]:
         return {"name": path.stem, "fcidump": name, "source": name, "basis": None, "spin": spin}
     if "/" in name or path.exists():
         raise InputError(f"molecule={name}: a molecule file must end in .yaml or .xyz, or be an FCIDUMP")
+    if "," in name:
+        raise InputError(f"unknown molecule {name!r}; for several, one run each, add --multirun")
     raise InputError(f"unknown molecule {name!r}{near_misses(name, molecule_names())}")
 
 

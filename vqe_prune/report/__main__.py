@@ -73,6 +73,8 @@ def _places(arguments: Sequence[str]) -> tuple[list[Path], Path]:
             if not text or place is not None:
                 raise InputError(f"{argument}: give one folder")
             place = Path(text)
+        elif not Path(argument).is_dir():
+            raise InputError(f"{argument} is not a folder; give one with results, such as outputs")
         else:
             folders.append(Path(argument))
     if not folders:

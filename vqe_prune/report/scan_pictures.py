@@ -116,5 +116,5 @@ def _draw(
 def _finished(figure: Any, axis: Any, content: Content) -> str:
     coordinate = content["coordinate"]
     axis.set_xlabel(coordinate["name"].replace("_", " ") + (f" / {coordinate['unit']}" if coordinate["unit"] else ""))
-    axis.legend(frameon=False, fontsize=0.85 * FONT, ncols=2)
+    axis.legend(frameon=False, fontsize=0.85 * FONT, ncols=4, loc="lower left", bbox_to_anchor=(0.0, 1.0))
     return svg_text(figure)

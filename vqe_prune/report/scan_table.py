@@ -123,7 +123,7 @@ def largest_jump(errors: Sequence[float | None]) -> float | None:
 def point_header(content: Content, *, errors: bool = True) -> list[str]:
     """Return what the texts of `point_rows` are."""
     coordinate, unit = content["coordinate"], content["unit"]
-    name = coordinate["name"] + (f" / {coordinate['unit']}" if coordinate["unit"] else "")
+    name = coordinate["name"].replace("_", " ") + (f" / {coordinate['unit']}" if coordinate["unit"] else "")
     labels = [curve_label(content, key) for key in scan_curves(content)]
     return [name, f"exact / {unit}", *labels, *(["parameters", "2-qubit gates"] if errors else [])]
 
