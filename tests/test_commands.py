@@ -227,6 +227,7 @@ printf '%s\\n' "${COMPREPLY[@]}"
         ("vqe-prune pruner.toler", ["pruner.tolerance="]),
         ("vqe-prune molecule=LiH pruner=[symmetry,cur", ["[symmetry,curvature"]),
         ("vqe-prune device.wait=f", ["false"]),
+        ("vqe-prune --multirun molecule=H2,LiH,Be", ["H2,LiH,BeH2"]),
         ("vqe-prune sho", ["show"]),
         ("vqe-prune list pru", ["pruners"]),
         ("python -m vqe_prune ansatz=kup", ["kupccgsd"]),

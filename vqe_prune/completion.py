@@ -40,7 +40,7 @@ _vqe_prune() {
         item=${word#*=}
         _vqe_prune_values "$key"
         head=
-        if [[ " @LISTS@ " == *" $key "* && $item == *[[,]* ]]; then
+        if [[ " @LISTS@ " == *" $key "* && $item == *[[,]* || $line == *" --multirun "* && $item == *,* ]]; then
             head=${item%"${item##*[[,]}"}
             item=${item##*[[,]}
         fi
