@@ -11,6 +11,7 @@ PACKAGE = Path(vqe_prune.__file__).parent
 ORDER = [
     "errors", "units", "parallel", "wording", "run_folder", "google_credentials", "settings", "setting_types",
     "lie_settings", "device_settings", "excitation_settings", "scan_settings", "excited_settings", "molecule_settings",
+    "task_settings",
     "dipole", "electrons", "fcidump", "molecule_input", "basis_sets", "active_space", "correlation", "natural_orbitals",
     "chemistry", "engine.pauli_kernels", "paulis", "lattice", "models", "automorphism", "symmetry", "problem",
     "alignment", "neighbours", "ansatz.rotation", "ansatz.ucc", "ansatz.fabric", "ansatz.amplitudes", "ansatz.order",
@@ -30,7 +31,8 @@ ORDER = [
     "report.optimization", "report.device_picture", "report.device_table", "report.complaints", "report.excited_table",
     "report.geometry_table", "report.summary", "report.page", "report.scan_table", "report.scan_pictures",
     "report.scan_page", "report", "excited", "journal", "config", "inputs", "results", "device_time", "device_vqe",
-    "on_device", "study", "batch", "curve", "scan", "__main__",
+    "on_device", "study", "batch", "curve", "scan", "report.task_table", "report.task_page",
+    "tasks.memory", "tasks.classify", "tasks.generate", "tasks.study", "__main__",
 ]  # fmt: skip
 
 
@@ -39,7 +41,7 @@ def modules() -> dict[str, Path]:
     for path in PACKAGE.rglob("*.py"):
         parts = path.relative_to(PACKAGE).with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        if path.read_text().count("import") and name not in ("", "ansatz", "engine", "prune", "score"):
+        if path.read_text().count("import") and name not in ("", "ansatz", "engine", "prune", "score", "tasks"):
             names[name] = path
     return names
 

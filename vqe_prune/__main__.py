@@ -17,6 +17,7 @@ from vqe_prune.molecule_settings import ORBITALS
 from vqe_prune.run_folder import check_writable
 from vqe_prune.scan_settings import STRUCTURES, STUDIES
 from vqe_prune.settings import Settings
+from vqe_prune.task_settings import DATASETS, LOSSES, TASK_ENCODINGS, TASKS
 
 USAGE = """\
 Usage: python -m vqe_prune [setting=value ...]
@@ -120,6 +121,23 @@ collect finishes a study whose jobs were sent to Google's service, from its fold
                           or a coupling of a model: scan.j= scan.h= scan.delta= scan.j1= scan.j2= scan.t= scan.u=
   scan.structure=         {structures}: one pruned structure for the whole curve, one for each point, or both
                           (common; each where one structure cannot be: ansätze on qubits, fabrics, pruner=lie)
+  task=                   {tasks}: a loss on data in place of an energy, pruned by the same rules and
+                          compared with a random rule and with training from scratch, over several seeds
+  task.dataset=           of classify {classify_data} (digits); of generate {generate_data}
+  task.data_dir=          folder of the IDX files of mnist and fashion_mnist (fetched into the user's cache)
+  task.classes=           [4,9]: labels to tell apart, two or more
+  task.samples=           [training,validation,test] images (of digits and mnist at most [1000,400,1000])
+  task.qubits=            of classify: a feature each, or log2 of the features of amplitude (8)
+  task.encoding=          {task_encodings}: how features enter the circuit (angle)
+  task.readout=           qubits whose <Z> are read (0 for two classes, else the first one for each class)
+  task.scale=             factor of <Z> in the logistic or softmax function (4)
+  task.size=              [rows,columns] of bars and stripes: [2,2], [2,3] or [3,3] ([2,2])
+  task.loss=              of generate: {task_losses}; kl is exact, mmd is of task.shots samples (kl)
+  task.shots=             samples a step of mmd (1000)
+  task.epochs= task.batch= task.learning_rate= task.patience=    of Adam; it ends task.patience epochs after the
+                          best loss on the validation images
+  task.compression=       prunes to parameters / this, unless pruner.parameters is given (10)
+  task.seeds=             data splits and first angles that everything is repeated with, from seed= on (5)
   exact=                  false leaves out the exact energy (true)
   seed=                   of the random rule, and the first of the random starts and restarts (0)
   threads=                for large problems, and processes of a scan (all cores)
@@ -164,6 +182,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         collecting = arguments[:1] == ["collect"]
         settings = config.settings_of_run(_folder(arguments[1:])) if collecting else config.parse_settings(arguments)
         _check_surroundings(settings)
+        if settings.task.name is not None:
+            if collecting:
+                raise InputError("collect: a task measures on no device: there is nothing to collect")
+            from vqe_prune.tasks import study as task_study
+
+            task_study.run(settings)
+            return 0
         if settings.study == "scan":
             if collecting:
                 raise InputError("collect: a scan measures on no device: there is nothing to collect")
@@ -236,6 +261,11 @@ def _choices() -> dict[str, str]:
         "excited_methods": excited_settings.METHODS,
         "excited_ansatze": excited_settings.ANSATZE,
         "studies": STUDIES,
+        "tasks": tuple(TASKS),
+        "classify_data": DATASETS["classify"],
+        "generate_data": DATASETS["generate"],
+        "task_encodings": TASK_ENCODINGS,
+        "task_losses": LOSSES,
         "structures": STRUCTURES,
         "orders": ORDERS,
         "starts": STARTS,

@@ -1,0 +1,43 @@
+"""The page of a task: one self-contained HTML file, for phone and desk, light and dark."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from vqe_prune.report.page import STYLE, _figure, _table
+from vqe_prune.report.task_table import task_header, task_rows
+from vqe_prune.run_folder import write_atomically
+
+Content = Mapping[str, Any]
+
+
+def write_task_page(folder: Path, content: Content, command: str, figures: Sequence[tuple[str, str, str]]) -> None:
+    """Write report.html.
+
+    Args:
+        folder: Of the task.
+        content: Of its record.json.
+        command: What to type to repeat it.
+        figures: Title, SVG and caption of each picture.
+
+    """
+    name = escape(str(content["name"]))
+    n = len(content["runs"])
+    facts = "".join(f"<li>{escape(line)}</li>" for line in content["facts"]["lines"])
+    parts = ", ".join(f"{package} {number}" for package, number in content["versions"].items())
+    over = f"Mean and standard deviation over {n} seeds." if n > 1 else "One seed."
+    sections = [
+        f"<h1>{name}</h1><ul>{facts}</ul>",
+        f"<h2>Circuits</h2>{_table(task_header(content), task_rows(content))}<p>{over}</p>",
+        *(_figure(title, picture, caption) for title, picture, caption in figures),
+        f"<h2>Origin</h2><p><code>{escape(command)}</code></p><p>{escape(parts)}; {content['seconds']:.1f} s.</p>",
+    ]
+    page = (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{name}</title>'
+        f"<style>{STYLE}</style></head><body>\n" + "\n".join(sections) + "\n</body></html>\n"
+    )
+    write_atomically(folder / "report.html", page)
