@@ -183,6 +183,12 @@ class TaskSettings:
     batch: int | None = None
     learning_rate: float | None = None
     patience: int | None = None
+    models: list[str] | None = None
+    sets: str | None = None
+    head: str | None = None
+    events: int | None = None
+    negatives: int | None = None
+    rows: int | None = None
     compression: float | None = None
     seeds: int | None = None
 

@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from vqe_prune.ctr_settings import CTR_DATASETS, CTR_DEFAULTS, CTR_OTHERS, CTR_RULES, check_ctr, fill_ctr
 from vqe_prune.errors import InputError, near_misses
 from vqe_prune.settings import Settings, TaskSettings
 
@@ -38,10 +39,11 @@ TASKS: dict[str, dict[str, Any]] = {
         "compression": 10.0,
         "seeds": 5,
     },
+    "ctr": CTR_DEFAULTS,
 }
 """Tasks, the fields of `TaskSettings` that each has, and their defaults; all others have no effect with it."""
 
-DATASETS = {"classify": ("digits", "mnist", "fashion_mnist"), "generate": ("bars_and_stripes",)}
+DATASETS = {"classify": ("digits", "mnist", "fashion_mnist"), "generate": ("bars_and_stripes",), "ctr": CTR_DATASETS}
 
 TASK_ENCODINGS = ("angle", "amplitude", "reuploading")
 """How features enter a circuit."""
@@ -55,6 +57,7 @@ IN_DATA_DIR = ("mnist", "fashion_mnist")
 RULES = {
     "classify": ("curvature", "magnitude", "fisher"),
     "generate": ("curvature", "magnitude", "fisher"),
+    "ctr": CTR_RULES,
 }
 """Pruning rules that a task can compare; the random one is always among them, as a control."""
 
@@ -62,7 +65,7 @@ CIRCUIT = ("ansatz.name", "ansatz.layers", "ansatz.blocks", "ansatz.entangler", 
 PRUNING = ("pruner.rules", "pruner.parameters")
 EVERYWHERE = ("seed", "threads", "output_dir")
 
-OTHERS = {"classify": (*CIRCUIT, *PRUNING), "generate": (*CIRCUIT, *PRUNING)}
+OTHERS = {"classify": (*CIRCUIT, *PRUNING), "generate": (*CIRCUIT, *PRUNING), "ctr": CTR_OTHERS}
 """Settings outside ``task.`` that a task has, besides those that every study has."""
 
 
@@ -129,6 +132,10 @@ def task_name(task: TaskSettings) -> str:
 
 def data_files(task: TaskSettings) -> dict[str, str]:
     """Return the files of ``task.data_dir`` that a data set can be read from, by a key for each."""
+    if task.data_dir is not None and task.name == "ctr":
+        source = Path(task.data_dir)
+        found = sorted(source.glob("*.csv")) if source.is_dir() else [source]
+        return {f"task.data_dir/{path.name}": str(path) for path in found}
     if task.data_dir is None or task.dataset not in IN_DATA_DIR:
         return {}
     found = sorted(path for path in Path(task.data_dir).glob("*-ubyte*") if path.is_file())
@@ -170,7 +177,7 @@ def _fill_circuit(settings: Settings) -> None:
     settings.pruner.rules = settings.pruner.rules or ["curvature"]
 
 
-CHECKS = {"classify": _check_classify, "generate": _check_generate}
-FILLS = {"classify": _fill_circuit, "generate": _fill_circuit}
+CHECKS = {"classify": _check_classify, "generate": _check_generate, "ctr": check_ctr}
+FILLS = {"classify": _fill_circuit, "generate": _fill_circuit, "ctr": fill_ctr}
 
 assert all(set(own) <= {entry.name for entry in fields(TaskSettings)} for own in TASKS.values())

@@ -4,13 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-MODELS = ("fin", "din", "mean_pooling")
-"""The fragment and integrate network and the two baselines."""
-
-SETS = ("items", "vectors", "both", "none")
-"""What the set operations of the integrate network act on."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class ModelSizes:
     """Widths and lengths of the models.
@@ -24,7 +17,8 @@ class ModelSizes:
         recent: Clicks of the recent sub-sequence, at most `fragment`.
         last: Clicks that the baseline with attention sees.
         set_items: Most items of a set.
-        sets: One of `SETS`.
+        sets: What set operations act on, one of `vqe_prune.ctr_settings.SET_READINGS`.
+        dropout: Share of features that training leaves out.
 
     """
 
@@ -37,3 +31,4 @@ class ModelSizes:
     last: int = 100
     set_items: int = 64
     sets: str = "both"
+    dropout: float = 0.2

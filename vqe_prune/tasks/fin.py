@@ -303,21 +303,16 @@ class DenseHead(nn.Module):
 
     Args:
         n_inputs: Number of features.
-        width: Of the hidden layer.
+        width: Of the hidden layer, 0 for none.
         dropout: Share of numbers left out in training.
 
     """
 
     def __init__(self, n_inputs: int, width: int, dropout: float = 0.0) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.BatchNorm1d(n_inputs),
-            nn.Dropout(dropout),
-            nn.Linear(n_inputs, width),
-            nn.SiLU(),
-            nn.Dropout(dropout),
-            nn.Linear(width, 1),
-        )
+        hidden = [nn.Linear(n_inputs, width), nn.SiLU(), nn.Dropout(dropout)] if width else []
+        last = nn.Linear(width or n_inputs, 1)
+        self.layers = nn.Sequential(nn.BatchNorm1d(n_inputs), nn.Dropout(dropout), *hidden, last)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the logits; shape (...,) for inputs of (..., n_inputs)."""

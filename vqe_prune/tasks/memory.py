@@ -25,6 +25,7 @@ class Memory:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        self.folder = path.parent
         self._trace = Trace(path)
         self._saved = time.monotonic()
 

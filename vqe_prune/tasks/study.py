@@ -56,6 +56,10 @@ def _module(name: str) -> TaskModule:
         from vqe_prune.tasks import classify
 
         return classify
+    if name == "ctr":
+        from vqe_prune.tasks import ctr
+
+        return ctr
     from vqe_prune.tasks import generate
 
     return generate
