@@ -16,7 +16,8 @@ ORDER = [
     "chemistry", "engine.pauli_kernels", "paulis", "lattice", "models", "automorphism", "symmetry", "problem",
     "alignment", "neighbours", "ansatz.rotation", "ansatz.ucc", "ansatz.fabric", "ansatz.amplitudes", "ansatz.order",
     "starts", "ansatz.layered", "ansatz.imported", "engine.determinants", "engine.kernels", "engine.sector",
-    "engine.statevector", "exact", "qubit_problem", "objective", "observables", "spectrum", "subspace", "other_states",
+    "engine.statevector", "engine.sample_kernels",
+    "engine.samples", "exact", "qubit_problem", "objective", "observables", "spectrum", "subspace", "other_states",
     "optimize", "score.curvature", "continuation", "training", "orbitals", "forces", "score.information",
     "score.space", "score.lie", "score.kernel", "score.summary", "score.identifiers", "gates", "multiplexed", "circuit",
     "linear_map", "encoding", "clifford", "basis_change", "grouping", "clifford_points", "mitigation",
@@ -31,8 +32,9 @@ ORDER = [
     "report.optimization", "report.device_picture", "report.device_table", "report.complaints", "report.excited_table",
     "report.geometry_table", "report.summary", "report.page", "report.scan_table", "report.scan_pictures",
     "report.scan_page", "report", "excited", "journal", "config", "inputs", "results", "device_time", "device_vqe",
-    "on_device", "study", "batch", "curve", "scan", "report.task_table", "report.task_page",
-    "tasks.memory", "tasks.classify", "tasks.generate", "tasks.study", "__main__",
+    "on_device", "study", "batch", "curve", "scan", "report.task_table", "report.task_pictures",
+    "report.task_page", "tasks.memory", "tasks.losses", "tasks.objective", "tasks.training", "tasks.comparison",
+    "tasks.idx", "tasks.data", "tasks.encoding", "tasks.classify", "tasks.generate", "tasks.study", "__main__",
 ]  # fmt: skip
 
 

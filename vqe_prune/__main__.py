@@ -127,14 +127,16 @@ collect finishes a study whose jobs were sent to Google's service, from its fold
   task.data_dir=          folder of the IDX files of mnist and fashion_mnist (fetched into the user's cache)
   task.classes=           [4,9]: labels to tell apart, two or more
   task.samples=           [training,validation,test] images (of digits and mnist at most [1000,400,1000])
-  task.qubits=            of classify: a feature each, or log2 of the features of amplitude (8)
-  task.encoding=          {task_encodings}: how features enter the circuit (angle)
-  task.readout=           qubits whose <Z> are read (0 for two classes, else the first one for each class)
+  task.encoding=          {task_encodings}: how pixels (amplitude) or their principal components enter
+                          the circuit (amplitude)
+  task.qubits=            of classify: a component each, or log2 of the pixels (8; 6 for the 64 pixels of digits)
+  task.features=          of reuploading: components that the layers encode in turn (task.qubits)
+  task.readout=           qubits whose <Z> are read, dealt to the classes in turn (all; one will do for two classes)
   task.scale=             factor of <Z> in the logistic or softmax function (4)
   task.size=              [rows,columns] of bars and stripes: [2,2], [2,3] or [3,3] ([2,2])
   task.loss=              of generate: {task_losses}; kl is exact, mmd is of task.shots samples (kl)
   task.shots=             samples a step of mmd (1000)
-  task.epochs= task.batch= task.learning_rate= task.patience=    of Adam; it ends task.patience epochs after the
+  task.epochs= task.batch= task.learning_rate= task.patience=    of training; it ends task.patience epochs after the
                           best loss on the validation images
   task.compression=       prunes to parameters / this, unless pruner.parameters is given (10)
   task.seeds=             data splits and first angles that everything is repeated with, from seed= on (5)

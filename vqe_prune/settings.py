@@ -174,6 +174,7 @@ class TaskSettings:
     size: list[int] | None = None
     samples: list[int] | None = None  # training, validation, test
     qubits: int | None = None
+    features: int | None = None
     encoding: str | None = None
     readout: list[int] | None = None
     scale: float | None = None

@@ -18,8 +18,9 @@ TASKS: dict[str, dict[str, Any]] = {
         "data_dir": None,
         "classes": [4, 9],
         "samples": None,
-        "qubits": 8,
-        "encoding": "angle",
+        "qubits": None,
+        "features": None,
+        "encoding": "amplitude",
         "readout": None,
         "scale": 4.0,
         "epochs": 60,
@@ -34,8 +35,8 @@ TASKS: dict[str, dict[str, Any]] = {
         "size": [2, 2],
         "loss": "kl",
         "shots": None,
-        "epochs": 600,
-        "learning_rate": 0.05,
+        "epochs": 1000,
+        "learning_rate": None,
         "compression": 10.0,
         "seeds": 5,
     },
@@ -47,6 +48,16 @@ DATASETS = {"classify": ("digits", "mnist", "fashion_mnist"), "generate": ("bars
 
 TASK_ENCODINGS = ("angle", "amplitude", "reuploading")
 """How features enter a circuit."""
+
+SIZES = ([2, 2], [2, 3], [3, 3])
+"""Rows and columns of bars and stripes."""
+
+MOST_QUBITS, MOST_FEATURES, MOST_LAYERS = 12, 64, 100
+
+# as `vqe_prune.ansatz.layered` has them, which would import the engine
+ENTANGLERS = ("cz", "cx", "zz", "xx", "yy", "xy", "heisenberg")
+CONNECTIVITIES = ("linear", "circular", "full", "grid")
+BLOCKS = ("x", "y", "z")
 
 LOSSES = ("kl", "mmd")
 """What a generator is trained by."""
@@ -144,7 +155,7 @@ def data_files(task: TaskSettings) -> dict[str, str]:
 
 def _check_positive(settings: Settings) -> None:
     task = settings.task
-    whole = ("qubits", "shots", "epochs", "batch", "patience", "seeds")
+    whole = ("qubits", "features", "shots", "epochs", "batch", "patience", "seeds")
     values = {f"task.{key}": getattr(task, key) for key in (*whole, "scale", "learning_rate")}
     values |= {"threads": settings.threads, "ansatz.layers": settings.ansatz.layers}
     for key, value in values.items():
@@ -162,22 +173,110 @@ def _check_positive(settings: Settings) -> None:
 
 def _check_classify(settings: Settings, given: set[str]) -> None:
     """Raise InputError for settings of a classification that cannot be used."""
+    task = settings.task
+    encoding, dataset = task.encoding or "amplitude", task.dataset or "digits"
+    if encoding not in TASK_ENCODINGS:
+        raise InputError(f"unknown task.encoding={encoding}{near_misses(encoding, TASK_ENCODINGS)}")
+    if task.data_dir is not None and dataset not in IN_DATA_DIR:
+        raise InputError(
+            f"task.data_dir has no effect with task.dataset={dataset}, which scikit-learn has; leave it out"
+        )
+    classes = task.classes or TASKS["classify"]["classes"]
+    if len(classes) < 2 or len(set(classes)) < len(classes) or not all(0 <= label <= 9 for label in classes):
+        raise InputError(f"task.classes={list(classes)} must be two or more different labels from 0 to 9: [4,9]")
+    n = task.qubits or _usual_qubits(encoding, dataset)
+    if n > MOST_QUBITS:
+        raise InputError(f"task.qubits={n} is more than {MOST_QUBITS}: training would take hours")
+    if task.features is not None and encoding != "reuploading":
+        raise InputError(f"task.features has no effect with task.encoding={encoding}, which has its own number")
+    if task.features is not None and not 1 <= task.features <= MOST_FEATURES:
+        raise InputError(f"task.features={task.features} must be from 1 to {MOST_FEATURES}")
+    if task.samples is not None and (len(task.samples) != 3 or min(task.samples) < 1):
+        raise InputError(f"task.samples={task.samples} must be three counts of 1 and more: [training,validation,test]")
+    readout = task.readout if task.readout is not None else list(range(n))
+    if len(set(readout)) < len(readout) or not all(0 <= qubit < n for qubit in readout):
+        raise InputError(f"task.readout={readout} must be different qubits from 0 to {n - 1}")
+    if len(readout) < len(classes) and not (len(readout) == 1 and len(classes) == 2):
+        short = f"task.readout={readout}" if task.readout is not None else f"task.qubits={n}"
+        raise InputError(f"{short}: {len(classes)} classes need as many qubits to read")
+    _check_layers(settings)
 
 
 def _check_generate(settings: Settings, given: set[str]) -> None:
     """Raise InputError for settings of a generator that cannot be used."""
+    task = settings.task
+    if task.size is not None and task.size not in SIZES:
+        raise InputError(f"task.size={task.size} must be {', '.join(str(size).replace(' ', '') for size in SIZES)}")
+    loss = task.loss or "kl"
+    if loss not in LOSSES:
+        raise InputError(f"unknown task.loss={loss}{near_misses(loss, LOSSES)}")
+    for key in ("shots", "learning_rate"):
+        if f"task.{key}" in given and loss == "kl":
+            raise InputError(f"task.{key} has no effect with task.loss=kl, which is exact; add task.loss=mmd")
+    _check_layers(settings)
+
+
+def _check_layers(settings: Settings) -> None:
+    """Raise InputError for a circuit that cannot be built."""
+    ansatz = settings.ansatz
+    choices: list[tuple[str, str | None, Sequence[str]]] = [
+        ("ansatz", ansatz.name, ("hardware_efficient",)),
+        ("ansatz.entangler", ansatz.entangler, tuple(ENTANGLERS)),
+        ("ansatz.connectivity", ansatz.connectivity, CONNECTIVITIES),
+        *(("ansatz.blocks", block, BLOCKS) for block in ansatz.blocks or ()),
+    ]
+    for key, value, known in choices:
+        if value is not None and value not in known:
+            raise InputError(f"{key}={value} is not for task={settings.task.name}{near_misses(value, known)}")
+    if ansatz.layers is not None and ansatz.layers > MOST_LAYERS:
+        raise InputError(f"ansatz.layers={ansatz.layers} is more than {MOST_LAYERS}: pruning would take hours")
+    if ansatz.blocks == [] and ansatz.entangler in ("cz", "cx"):
+        raise InputError(f"ansatz.blocks=[] and ansatz.entangler={ansatz.entangler} leave nothing to turn")
+
+
+def readout_groups(readout: Sequence[int], n_classes: int) -> list[list[int]]:
+    """Deal the qubits that are read to the classes in turn; one qubit alone is for the first of two."""
+    if len(readout) < n_classes:
+        return [list(readout)]
+    return [list(readout[k::n_classes]) for k in range(n_classes)]
+
+
+def _usual_qubits(encoding: str, dataset: str) -> int:
+    """Qubits that hold the pixels of the data set as amplitudes, else 8."""
+    return 6 if (encoding, dataset) == ("amplitude", "digits") else 8
 
 
 def _fill_circuit(settings: Settings) -> None:
     """Defaults of a task whose model is a circuit alone."""
     ansatz = settings.ansatz
     ansatz.name = ansatz.name or "hardware_efficient"
-    ansatz.entangler = ansatz.entangler or "zz"
-    ansatz.connectivity = ansatz.connectivity or "circular"
+    ansatz.blocks = ["y", "z"] if ansatz.blocks is None else ansatz.blocks
+    ansatz.entangler = ansatz.entangler or "xx"
     settings.pruner.rules = settings.pruner.rules or ["curvature"]
 
 
+def _fill_classify(settings: Settings) -> None:
+    task = settings.task
+    _fill_circuit(settings)
+    settings.ansatz.layers = settings.ansatz.layers or 4
+    settings.ansatz.connectivity = settings.ansatz.connectivity or "circular"
+    task.qubits = task.qubits or _usual_qubits(str(task.encoding), str(task.dataset))
+    task.readout = list(range(task.qubits)) if task.readout is None else task.readout
+    if task.encoding == "reuploading":
+        task.features = task.features or task.qubits
+
+
+def _fill_generate(settings: Settings) -> None:
+    task = settings.task
+    _fill_circuit(settings)
+    settings.ansatz.layers = settings.ansatz.layers or 6
+    settings.ansatz.connectivity = settings.ansatz.connectivity or "full"
+    if task.loss == "mmd":
+        task.shots = task.shots or 1000
+        task.learning_rate = task.learning_rate or 0.05
+
+
 CHECKS = {"classify": _check_classify, "generate": _check_generate, "ctr": check_ctr}
-FILLS = {"classify": _fill_circuit, "generate": _fill_circuit, "ctr": fill_ctr}
+FILLS = {"classify": _fill_classify, "generate": _fill_generate, "ctr": fill_ctr}
 
 assert all(set(own) <= {entry.name for entry in fields(TaskSettings)} for own in TASKS.values())
