@@ -63,7 +63,9 @@ def check_ctr(settings: Settings, given: set[str]) -> None:
         if f"task.{key}" in given and dataset != owner:
             raise InputError(f"task.{key} has no effect with task.dataset={dataset}; it is of {owner}")
     if dataset == "synthetic" and task.data_dir is not None:
-        raise InputError("task.data_dir has no effect with task.dataset=synthetic; add task.dataset=eleme or foursquare")
+        raise InputError(
+            "task.data_dir has no effect with task.dataset=synthetic; add task.dataset=eleme or foursquare"
+        )
     if dataset != "synthetic" and not task.data_dir:
         what = "a file or a folder with D1_0.csv and others" if dataset == "eleme" else "a file of check-ins"
         raise InputError(f"task.dataset={dataset} reads files; give task.data_dir={what}, see docs/click_through.md")
@@ -99,4 +101,4 @@ def fill_ctr(settings: Settings) -> None:
         settings.ansatz.layers = settings.ansatz.layers or 3
         settings.pruner.rules = settings.pruner.rules or ["curvature"]
         if settings.pruner.parameters is None:
-            task.compression = task.compression or 4.0
+            task.compression = task.compression or 10.0

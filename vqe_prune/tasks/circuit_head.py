@@ -22,6 +22,9 @@ from vqe_prune.paulis import PauliSum, QubitHamiltonian
 FIRST_ANGLES = 0.3
 """Spread of the first angles, radian: near the identity gradients do not vanish."""
 
+FIRST_SCALE = 4.0
+"""Of <Z>: with 1 no probability could be below a quarter."""
+
 
 def head_circuit(n_qubits: int, layers: int) -> Ansatz:
     """Return a circuit with data re-uploading: in each layer, Y rotations by the data, then trained X, Z and ZZ.
@@ -99,26 +102,28 @@ class CircuitHead(nn.Module):
         n_inputs: Number of features.
         n_qubits: Number of qubits.
         ansatz: As `head_circuit` makes it, or what pruning left of it.
+        start: First angles, radian; shape (n_parameters,).
         threads: Threads that share the samples of a batch.
         dropout: Share of features left out in training.
 
     """
 
-    def __init__(self, n_inputs: int, n_qubits: int, ansatz: Ansatz, threads: int = 1, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        n_inputs: int,
+        n_qubits: int,
+        ansatz: Ansatz,
+        start: NDArray[np.float64],
+        threads: int = 1,
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
+        self.n_qubits, self.ansatz, self.threads = n_qubits, ansatz, threads
         self.reduce = nn.Sequential(nn.BatchNorm1d(n_inputs), nn.Dropout(dropout), nn.Linear(n_inputs, n_qubits))
-        self.scale, self.bias = nn.Parameter(torch.tensor(4.0)), nn.Parameter(torch.tensor(0.0))
-        self.n_qubits, self.threads = n_qubits, threads
-        self.angles = nn.Parameter(FIRST_ANGLES * torch.randn(ansatz.n_parameters))
-        self.set_circuit(ansatz, None)
-
-    def set_circuit(self, ansatz: Ansatz, angles: NDArray[np.float64] | None) -> None:
-        """Put another circuit in place, with its angles (radian), or without for those that are there."""
-        self.ansatz = ansatz
+        self.scale, self.bias = nn.Parameter(torch.tensor(FIRST_SCALE)), nn.Parameter(torch.tensor(0.0))
+        self.angles = nn.Parameter(torch.tensor(start, dtype=torch.float32))
         joint = with_data_as_parameters(ansatz)
-        self.engine = StatevectorEngine(hamiltonian=mean_z(self.n_qubits), ansatz=joint, threads=self.threads)
-        if angles is not None:
-            self.angles = nn.Parameter(torch.tensor(angles, dtype=torch.float32))
+        self.engine = StatevectorEngine(hamiltonian=mean_z(n_qubits), ansatz=joint, threads=threads)
 
     def data(self, inputs: Tensor) -> Tensor:
         """Return the angles by the data, (1 + tanh) pi / 2, from 0 to pi; shape (n, n_qubits).

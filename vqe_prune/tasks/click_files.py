@@ -37,6 +37,9 @@ COLUMNS = (
 )  # fmt: skip
 """Of the Ele.me log."""
 
+LONGEST_FIELD = 1 << 22
+"""Characters; the csv module's own limit is too low for long lists."""
+
 CELL_CHARACTERS = 5
 """Of a geohash that makes a place of check-ins: a cell of some 5 km."""
 
@@ -78,12 +81,14 @@ def _eleme_rows(path: Path, rows: int) -> Iterator[tuple[int, dict[str, str]]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             for line, row in enumerate(csv.reader(file), 1):
-                if line == 1 and row[:1] in (["label"], ["clicked"]) or not row:
+                if (line == 1 and row[:1] in (["label"], ["clicked"])) or not row:
                     continue
                 if line > rows:
                     return
                 if len(row) != len(COLUMNS):
-                    raise InputError(f"{path}, line {line}: {len(row)} columns, not the {len(COLUMNS)} of an Ele.me log")
+                    raise InputError(
+                        f"{path}, line {line}: {len(row)} columns, not the {len(COLUMNS)} of an Ele.me log"
+                    )
                 yield line, dict(zip(COLUMNS, row, strict=True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read as an Ele.me log ({first_line(error)})") from error
@@ -167,7 +172,9 @@ class _Growing:
         clicks = np.array(self.clicks, dtype=np.int32).reshape(-1, 3)
         return ClickLog(
             name=name,
-            clicks=Clicks(items=clicks[:, 0].copy(), places=clicks[:, 1].copy(), periods=clicks[:, 2].copy(), times=None),
+            clicks=Clicks(
+                items=clicks[:, 0].copy(), places=clicks[:, 1].copy(), periods=clicks[:, 2].copy(), times=None
+            ),
             requests=Requests(
                 places=places[order].astype(np.int32),
                 periods=meal_times[order].astype(np.int32),
@@ -233,9 +240,13 @@ def foursquare_log(source: Path, *, negatives: int, fewest: int, seed: int) -> C
         name=f"check-ins of {source.name}, {negatives} venues not visited for each visited one, seed {seed}",
         clicks=Clicks(items=venue.astype(np.int32), places=place, periods=period.astype(np.int32), times=time),
         requests=Requests(
-            places=place[asked], periods=period[asked].astype(np.int32), times=time[asked], first=first[asked],
-            last=last[asked], shown=ends,
-        ),  # fmt: skip
+            places=place[asked],
+            periods=period[asked].astype(np.int32),
+            times=time[asked],
+            first=first[asked],
+            last=last[asked],
+            shown=ends,
+        ),
         items=np.concatenate(shown).astype(np.int32),
         labels=labels,
         categories=categories,

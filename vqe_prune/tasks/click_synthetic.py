@@ -1,10 +1,10 @@
 """Made-up click logs with a planted structure: what a user likes depends on where and when.
 
 Every user likes a few categories anywhere, has a few places, and for each place, each meal time and each pair of both
-a few more categories that are liked there and then. Clicks follow these likings. Users stay at one of their places for some hundred clicks, then at another,
-so that the last hundred clicks tell little about the other places, and the whole history tells much: that is what a
-model of long sequences by place and time can find and a model of the last clicks cannot. All of it is ours; it shows
-that a model finds such a structure, not how strong it is in real logs.
+a few more categories that are liked there and then. Clicks follow these likings. Users stay at one of their places for
+some hundred clicks, then at another, so that the last hundred clicks tell little about the other places, and the whole
+history tells much: that is what a model of long sequences by place and time can find and a model of the last clicks
+cannot. All of it is ours; it shows that a model finds such a structure, not how strong it is in real logs.
 """
 
 from __future__ import annotations

@@ -19,9 +19,10 @@ from typing import Any
 
 from vqe_prune.errors import InputError
 from vqe_prune.parallel import usable_cores
+from vqe_prune.report.task_pictures import pruning_picture
 from vqe_prune.settings import Settings
 from vqe_prune.tasks.click_logs import ClickLog, split_by_time
-from vqe_prune.tasks.ctr_pictures import loss_picture, period_picture
+from vqe_prune.tasks.ctr_pictures import fits_picture, period_picture
 from vqe_prune.tasks.memory import Memory
 
 Content = dict[str, Any]
@@ -33,6 +34,7 @@ NEEDED = {"torch": "torch", "sklearn": "scikit-learn"}
 FEWEST_CHECK_INS = 20
 """Of a user, before the first request that is made of them."""
 
+
 def check(settings: Settings) -> Content:
     """Return facts about the log of the first seed.
 
@@ -43,8 +45,8 @@ def check(settings: Settings) -> Content:
     missing = [package for module, package in NEEDED.items() if find_spec(module) is None]
     if missing:
         raise InputError(
-            f"task=ctr needs {' and '.join(missing)}: pip install 'vqe-prune[tasks]' (PyTorch for processors alone, some "
-            f"200 MB instead of gigabytes: see docs/click_through.md)"
+            f"task=ctr needs {' and '.join(missing)}: pip install 'vqe-prune[tasks]' (see docs/click_through.md "
+            f"for PyTorch without gigabytes for graphics processors)"
         )
     log = read_log(settings, settings.seed)
     split = split_by_time(log)
@@ -105,26 +107,28 @@ def run_seed(settings: Settings, seed: int, memory: Memory, say: Say) -> Content
     )
     say(log.summary())
     if task.head == "circuit":
-        from vqe_prune.tasks.ctr_pruning import circuit_runs
+        from vqe_prune.tasks.ctr_pruning import circuit_run
 
-        return {"rows": circuit_runs(bench, str((task.models or ["fin"])[0]))}
-    return {"rows": [bench.train(name, "mlp") for name in task.models or ()]}
+        return circuit_run(bench, str((task.models or ["fin"])[0]))
+    rows = [bench.train(name, "mlp") for name in task.models or ()]
+    fits = {row["name"]: {key: row[key] for key in ("losses", "areas")} for row in rows}
+    return {"rows": [{key: row[key] for key in ("name", "n_parameters", "scores")} for row in rows], "fits": fits}
 
 
 def figures(content: Content) -> list[tuple[str, str, str]]:
     """Return the pictures of the page: loss and validation area along the training, and areas by meal time."""
-    runs = content["runs"]
+    runs, periods = content["runs"], content["facts"]["periods"]
+    by_time = "Area under the ROC curve among the requests of each meal time, mean and deviation over the seeds."
     pictures = [
         (
             "Training",
-            loss_picture(runs),
-            "Training loss and area under the ROC curve on the validation part after each pass; thick: mean of the "
-            "seeds that went so far. The weights of the best pass are kept.",
+            fits_picture(runs),
+            "Training loss and area under the ROC curve on the validation part after each pass, a thin line a seed, "
+            "thick their mean. The weights of the best pass are kept.",
         ),
-        (
-            "By meal time",
-            period_picture(content["summary"], content["facts"]["periods"]),
-            "Area under the ROC curve among the requests of each meal time, mean and standard deviation over the seeds.",
-        ),
+        ("By meal time", period_picture(content["summary"], periods), by_time),
     ]
+    if content["settings"]["task"]["head"] == "circuit":
+        about = "Loss of every re-optimised circuit on the way, one line a seed."
+        pictures.append(("Pruning", pruning_picture(content, "training log-loss"), about))
     return [each for each in pictures if each[1]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+
 @dataclass(frozen=True, kw_only=True)
 class ModelSizes:
     """Widths and lengths of the models.

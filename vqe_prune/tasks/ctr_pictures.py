@@ -13,19 +13,17 @@ from vqe_prune.report.pictures import COLOURS, GREY, WIDTH, new_figure, svg_text
 Content = Mapping[str, Any]
 
 
-def loss_picture(runs: Sequence[Content]) -> str:
-    """Draw training loss and validation area of each model along its passes; empty where nothing was trained.
+def fits_picture(runs: Sequence[Content]) -> str:
+    """Draw training loss and validation area of each model along its passes.
 
     Args:
-        runs: One a seed, with rows that have ``losses`` and ``areas``.
+        runs: One a seed; their ``fits`` hold ``losses`` and ``areas`` by the name of the model.
 
     """
-    names = list(dict.fromkeys(row["name"] for run in runs for row in run["rows"] if row.get("losses")))
-    if not names:
-        return ""
+    names = list(dict.fromkeys(name for run in runs for name in run["fits"]))
     figure, (above, below) = new_figure(2, WIDTH, 4.6)
     for colour, name in zip(cycle(COLOURS), names, strict=False):
-        rows = [row for run in runs for row in run["rows"] if row["name"] == name]
+        rows = [run["fits"][name] for run in runs if name in run["fits"]]
         for axes, key in ((above, "losses"), (below, "areas")):
             for row in rows:
                 axes.plot(range(1, len(row[key]) + 1), row[key], color=colour, alpha=0.3, linewidth=0.8)
@@ -47,7 +45,7 @@ def period_picture(summary: Sequence[Content], periods: Sequence[str]) -> str:
         periods: Names of the meal times.
 
     """
-    rows = [row for row in summary if "losses" not in row][: len(COLOURS)]
+    rows = list(summary[: len(COLOURS)])
     known = [name for name in periods if all(f"AUC {name}" in row["scores"] for row in rows)][:8]
     if not known or not rows:
         return ""

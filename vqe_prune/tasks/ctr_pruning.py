@@ -1,8 +1,9 @@
 """Pruning the circuit at the head of a click-through-rate model, by the project's rules, with controls.
 
 The network in front is frozen, so that each candidate is a few angles; the circuit's own angles are then an objective
-like any other, the log-loss of candidates of the training part. A rule deletes one parameter after another and lets the
-rest follow, on `PRUNING` of them; then the angles that are left are tuned on `TUNING`.
+like any other, the log-loss of candidates. Those of the validation part are taken, not those of training, which the
+network in front knows too well. A rule deletes one parameter after another and lets the rest follow, on `PRUNING`
+candidates; then the angles that are left are tuned on `TUNING`.
 
 This module imports PyTorch; `vqe_prune.tasks.ctr` imports it when a circuit is pruned.
 """
@@ -22,11 +23,10 @@ from vqe_prune.ansatz.rotation import Ansatz
 from vqe_prune.engine.samples import SampleEngine
 from vqe_prune.engine.statevector import StatevectorEngine
 from vqe_prune.optimize import minimize
-from vqe_prune.prune.controls import rank_at_random, rank_by_fisher, rank_by_magnitude
-from vqe_prune.prune.curvature import rank_by_curvature
-from vqe_prune.prune.elimination import PathPoint, Ranking, eliminate, restrict
-from vqe_prune.tasks.circuit_head import CircuitHead, head_circuit, mean_z, with_data_as_parameters
+from vqe_prune.prune.elimination import restrict
+from vqe_prune.tasks.circuit_head import FIRST_ANGLES, CircuitHead, head_circuit, mean_z, with_data_as_parameters
 from vqe_prune.tasks.click_logs import ClickLog, TimeSplit
+from vqe_prune.tasks.comparison import FULL, REGULAR, CircuitTask, compare, random_start
 from vqe_prune.tasks.ctr_runs import Bench, Row, n_weights
 from vqe_prune.tasks.ctr_training import AT_ONCE
 from vqe_prune.tasks.fin import ClickModel
@@ -36,16 +36,10 @@ from vqe_prune.tasks.objective import SampleObjective
 Vector = NDArray[np.float64]
 
 PRUNING = 2_000
-"""Candidates of the training part by which parameters are deleted."""
+"""Candidates of the validation part by which parameters are deleted."""
 
 TUNING = 10_000
-"""Candidates of the training part by which the angles that are left are tuned."""
-
-RULES: dict[str, Ranking] = {
-    "curvature": rank_by_curvature,
-    "magnitude": rank_by_magnitude,
-    "fisher": rank_by_fisher,
-}
+"""Candidates of the validation part by which the angles that are left are tuned."""
 
 GRADIENT_TOLERANCE = 1e-4
 """Nat per radian: far below what the candidates' number lets one know."""
@@ -63,7 +57,7 @@ class FrozenHead:
         angles: Its angles, radian; shape (n_parameters,).
         scale: Factor of <Z>.
         bias: Added to it.
-        training: Angles by the data of some candidates of training; shape (n_samples, n_qubits).
+        seen: Angles by the data of some candidates of the validation part; shape (n_samples, n_qubits).
         labels: Of these candidates; shape (n_samples,).
         test: Angles by the data of all candidates of the test; shape (n_test, n_qubits).
         threads: Of the engine.
@@ -75,7 +69,7 @@ class FrozenHead:
     angles: Vector
     scale: float
     bias: float
-    training: Vector
+    seen: Vector
     labels: NDArray[np.int64]
     test: Vector
     threads: int
@@ -93,9 +87,7 @@ class FrozenHead:
         rows = np.arange(min(n_samples, len(self.labels)))
 
         def bind(ansatz: Ansatz) -> SampleObjective:
-            engine = SampleEngine(
-                n_qubits=self.n_qubits, ansatz=ansatz, references=reference, features=self.training
-            )
+            engine = SampleEngine(n_qubits=self.n_qubits, ansatz=ansatz, references=reference, features=self.seen)
             return SampleObjective(engine, self.loss, rows, self.threads)
 
         return bind
@@ -114,25 +106,22 @@ def freeze(model: ClickModel, log: ClickLog, split: TimeSplit, seed: int) -> Fro
     Args:
         model: With a `CircuitHead`.
         log: The log.
-        split: By time; pruning sees training alone.
-        seed: Of which requests of training it sees.
+        split: By time; pruning sees nothing of the test.
+        seed: Of the order of the requests that it sees.
 
     """
     head = model.head
     assert isinstance(head, CircuitHead)
-    order, count = np.random.default_rng([seed, 8]).permutation(split.training), 0
-    for n_requests in range(len(order)):
-        if count >= TUNING:
-            order = order[:n_requests]
-            break
-        count += int(log.requests.shown[order[n_requests] + 1] - log.requests.shown[order[n_requests]])
+    order = np.random.default_rng([seed, 8]).permutation(split.validation)
+    counts = log.requests.shown[order + 1] - log.requests.shown[order]
+    order = order[: 1 + int(np.searchsorted(np.cumsum(counts), TUNING))]
     return FrozenHead(
         n_qubits=head.n_qubits,
         ansatz=head.ansatz,
         angles=head.angles.detach().double().numpy(),
         scale=head.scale.item(),
         bias=head.bias.item(),
-        training=_data_angles(model, order),
+        seen=_data_angles(model, order),
         labels=log.labels[log.candidates(order)].astype(np.int64),
         test=_data_angles(model, split.test),
         threads=head.threads,
@@ -150,29 +139,54 @@ def _data_angles(model: ClickModel, rows: NDArray[np.int64]) -> Vector:
     return np.concatenate(parts)
 
 
-def prune_to(frozen: FrozenHead, rank: Ranking, budget: int) -> list[PathPoint]:
-    """Delete parameters one at a time by a rule, the others following, down to a budget.
+class HeadTask:
+    """The circuit of a model as `compare` wants it: the first training is of the whole model, all later ones of angles.
 
     Args:
-        frozen: The circuit and its data.
-        rank: The rule.
-        budget: Parameters to be left.
+        bench: The log and the settings.
+        name: Of the network in front.
+        full: The circuit.
 
     """
-    bind = frozen.binder(PRUNING)
-    optimum = minimize(bind(frozen.ansatz), frozen.angles, gradient_tolerance=GRADIENT_TOLERANCE, max_steps=TUNING_STEPS)
-    return eliminate(
-        bind,
-        frozen.ansatz,
-        optimum,
-        rank,
-        enough=lambda point: len(point.kept) <= budget,
-        gradient_tolerance=GRADIENT_TOLERANCE,
-    )
+
+    def __init__(self, bench: Bench, name: str, full: Ansatz) -> None:
+        self._bench, self._name, self._full = bench, name, full
+        self.fits: dict[str, Row] = {}
+
+    @cached_property
+    def frozen(self) -> FrozenHead:
+        """The trained model's circuit; a training that was finished is taken from its checkpoint."""
+        start = random_start(self._full, FIRST_ANGLES, self._bench.seed, 0)
+        model, row = self._bench.fitted(self._name, "circuit", self._full, start)
+        in_front = n_weights(model) - self._full.n_parameters
+        self._bench.say(f"{in_front:,} weights in front of the circuit stay as they are")
+        self.fits["circuit"] = row
+        return freeze(model, self._bench.log, self._bench.split, self._bench.seed)
+
+    def train(self, ansatz: Ansatz, start: Vector, name: str) -> tuple[Vector, dict[str, Any]]:
+        """Return trained angles and the losses on the way: of the whole model for the full circuit, else alone."""
+        if name == FULL:
+            return self.frozen.angles, {"train": self.fits["circuit"]["losses"], "validation": []}
+        losses: list[float] = []
+        found = minimize(
+            self.frozen.binder(TUNING)(ansatz),
+            start,
+            gradient_tolerance=GRADIENT_TOLERANCE,
+            max_steps=TUNING_STEPS,
+            progress=lambda step, value, angles: losses.append(value),
+        )
+        return found.angles, {"train": losses, "validation": []}
+
+    def scores(self, ansatz: Ansatz, angles: Vector) -> dict[str, float]:
+        """Return areas and log-loss on the test part."""
+        return self._bench.scores(self.frozen.logits(ansatz, angles))
 
 
-def circuit_runs(bench: Bench, name: str) -> list[Row]:
-    """Return the rows of a model with a circuit as head: full, pruned by each rule and by chance, tuned, and controls.
+def circuit_run(bench: Bench, name: str) -> dict[str, Any]:
+    """Return what a seed finds of a model with a circuit as head: full, pruned, tuned, and controls.
+
+    Controls besides those of `compare`: the same network with a perceptron, and with a single linear layer, as head;
+    and with a regular small circuit, all trained as a whole.
 
     Args:
         bench: The log and the settings.
@@ -180,39 +194,33 @@ def circuit_runs(bench: Bench, name: str) -> list[Row]:
 
     """
     settings, task = bench.settings, bench.settings.task
-    full = head_circuit(int(task.qubits or 0), int(settings.ansatz.layers or 0))
-    budget = settings.pruner.parameters or max(1, int(full.n_parameters / float(task.compression or 1.0)))
-    rows = [bench.train(name, "mlp"), bench.train(name, "linear")]
-    rows += bench.memory.once("circuit", lambda: _full_and_pruned(bench, name, full, min(budget, full.n_parameters)))
-    small = restrict(full, range(min(budget, full.n_parameters)))
-    return [*rows, bench.memory.once("from scratch", lambda: _from_scratch(bench, name, small))]
-
-
-def _from_scratch(bench: Bench, name: str, ansatz: Ansatz) -> Row:
-    model, row = bench.fitted(name, "from scratch", ansatz)
-    return row | {"name": "same size from scratch", **_counts(model.head.ansatz)}
-
-
-def _full_and_pruned(bench: Bench, name: str, full: Ansatz, budget: int) -> list[Row]:
-    """Train with the full circuit, prune it by each rule and by chance, and tune what is left."""
-    model, row = bench.fitted(name, "circuit", full)
-    in_front = n_weights(model) - full.n_parameters
-    bench.say(f"{in_front:,} weights in front of the circuit are not pruned; pruning {full.n_parameters} -> {budget}")
-    frozen = freeze(model, bench.log, bench.split, bench.seed)
-    rows = [row | {"name": "circuit, full"} | _counts(full)]
-    ranks = {rule: RULES[rule] for rule in bench.settings.pruner.rules} | {"random": rank_at_random(bench.seed)}
-    for rule, rank in ranks.items():
-        point = prune_to(frozen, rank, budget)[-1]
-        smaller = restrict(full, point.kept)
-        tuned = minimize(
-            frozen.binder(TUNING)(smaller), point.angles, gradient_tolerance=GRADIENT_TOLERANCE, max_steps=TUNING_STEPS
-        )
-        for label, angles in ((rule, point.angles), (f"{rule}, tuned", tuned.angles)):
-            rows.append(bench.measured(label, frozen.logits(smaller, angles), 0) | _counts(smaller))
-        bench.say(f"{rule}: AUC {rows[-1]['scores']['AUC']:.4f}, parameters {list(point.kept)} kept")
-    return rows
-
-
-def _counts(ansatz: Ansatz) -> dict[str, Any]:
-    """Size of a circuit: parameters that are trained, and all rotations, those by the data included."""
-    return {"n_parameters": ansatz.n_parameters, "n_rotations": len(ansatz.rotations)}
+    n_qubits = int(task.qubits or 0)
+    full = head_circuit(n_qubits, int(settings.ansatz.layers or 0))
+    budget = min(
+        full.n_parameters, settings.pruner.parameters or max(1, int(full.n_parameters / float(task.compression or 1.0)))
+    )
+    head = HeadTask(bench, name, full)
+    regular = restrict(full, range(budget))  # its first gates
+    circuit = CircuitTask(
+        n_qubits=n_qubits,
+        full=full,
+        regular=lambda _: regular,
+        bind=lambda ansatz: head.frozen.binder(PRUNING)(ansatz),
+        train=head.train,
+        scores=head.scores,
+        details=lambda ansatz, angles: {},
+        spread=FIRST_ANGLES,
+        gradient_tolerance=GRADIENT_TOLERANCE,
+        polishing_steps=TUNING_STEPS,
+    )
+    found = compare(circuit, settings.pruner.rules, budget, bench.seed, bench.memory, bench.say)
+    whole = bench.train(name, "regular circuit", regular, random_start(regular, FIRST_ANGLES, bench.seed, 2))
+    whole |= {"name": f"{REGULAR}, network too", "n_parameters": budget}
+    others = [bench.train(name, "linear"), bench.train(name, "mlp")]
+    names = {"circuit": head.frozen and head.fits["circuit"]} | {row["name"]: row for row in (whole, *others)}
+    fits = {label: {key: row[key] for key in ("losses", "areas")} for label, row in names.items()}
+    rows = [
+        *found["rows"],
+        *({key: row[key] for key in ("name", "n_parameters", "scores")} for row in (whole, *others)),
+    ]
+    return found | {"rows": rows, "fits": fits}

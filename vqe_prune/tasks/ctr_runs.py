@@ -20,7 +20,7 @@ from vqe_prune.tasks.circuit_head import CircuitHead
 from vqe_prune.tasks.click_logs import ClickLog, TimeSplit
 from vqe_prune.tasks.click_metrics import area_under_curve, areas_by_period, log_loss
 from vqe_prune.tasks.ctr_models import ModelSizes
-from vqe_prune.tasks.ctr_training import Fitting, fit, predict, throughput
+from vqe_prune.tasks.ctr_training import Fitting, fit, predict
 from vqe_prune.tasks.fin import BODIES, ClickModel, DenseHead
 from vqe_prune.tasks.memory import Memory
 
@@ -28,6 +28,7 @@ WEIGHT_DECAY = 0.1
 """Of AdamW; with less, item embeddings learn the training part by heart."""
 
 Row = dict[str, Any]
+Vector = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -68,50 +69,59 @@ class Bench:
             seed=self.seed,
         )
 
-    def model(self, name: str, head: str, ansatz: Ansatz | None = None) -> ClickModel:
+    def model(self, name: str, head: str, ansatz: Ansatz | None = None, start: Vector | None = None) -> ClickModel:
         """Return an untrained model with the first weights of the seed.
 
         Args:
             name: One of `BODIES`.
-            head: ``mlp``, ``linear`` or ``circuit``.
+            head: ``mlp`` or ``linear``; any other text where there is a circuit.
             ansatz: Of the circuit.
+            start: Its first angles, radian.
 
         """
         torch.manual_seed(self.seed)
         body = BODIES[name](self.log, self.split, self.sizes)
-        if ansatz is not None:
+        if ansatz is not None and start is not None:
             n_qubits = int(self.settings.task.qubits or 0)
-            circuit = CircuitHead(body.n_outputs, n_qubits, ansatz, self.threads, self.sizes.dropout)
-            return ClickModel(body, circuit)
+            return ClickModel(
+                body, CircuitHead(body.n_outputs, n_qubits, ansatz, start, self.threads, self.sizes.dropout)
+            )
         width = self.sizes.hidden if head == "mlp" else 0
         return ClickModel(body, DenseHead(body.n_outputs, width, self.sizes.dropout))
 
-    def fitted(self, name: str, head: str, ansatz: Ansatz | None = None) -> tuple[ClickModel, Row]:
+    def fitted(
+        self, name: str, head: str, ansatz: Ansatz | None = None, start: Vector | None = None
+    ) -> tuple[ClickModel, Row]:
         """Return a trained model and its row; PyTorch's own random numbers are left as they were."""
         label = name if head == "mlp" else f"{name}, {head}"
         self.say(f"{label}:")
         with torch.random.fork_rng(devices=[]):
             torch.set_num_threads(self.threads)
-            model = self.model(name, head, ansatz)
+            model = self.model(name, head, ansatz, start)
             path = self.memory.folder / f"{label.replace(', ', '-').replace(' ', '-')}.npz"
             progress = fit(model, self.log, self.split, self.how, checkpoint=path, say=self.say)
-        row = self.measured(label, predict(model, self.split.test), n_weights(model))
-        row |= {"losses": progress.losses, "areas": progress.areas, "throughput": throughput(progress)}
-        row["scores"]["events / s"] = progress.clicks / max(progress.seconds, 1e-9)
-        return model, row
+        scores = self.scores(predict(model, self.split.test))
+        scores["events/s"] = progress.clicks / max(progress.seconds, 1e-9)
+        row = {"name": label, "n_parameters": n_weights(model), "scores": scores}
+        return model, row | {"losses": progress.losses, "areas": progress.areas}
 
-    def train(self, name: str, head: str, ansatz: Ansatz | None = None) -> Row:
+    def train(self, name: str, head: str, ansatz: Ansatz | None = None, start: Vector | None = None) -> Row:
         """Return the row of a model, trained unless it has been."""
-        return self.memory.once(f"{name}, {head}", lambda: self.fitted(name, head, ansatz)[1])
+        return self.memory.once(f"{name}, {head}", lambda: self.fitted(name, head, ansatz, start)[1])
 
-    def measured(self, label: str, logits: NDArray[np.float64], n_parameters: int) -> Row:
-        """Return a row: areas under the ROC curve on the test part, and the log-loss."""
+    def scores(self, logits: Vector) -> dict[str, float]:
+        """Return what is measured on the test part: areas under the ROC curve, over all and by meal time, and log-loss.
+
+        Args:
+            logits: Of the test's candidates, one after another.
+
+        """
         rows = self.split.test
         labels = self.log.labels[self.log.candidates(rows)]
-        by_period = areas_by_period(self.log, rows, logits)
-        scores: dict[str, Any] = {"AUC": area_under_curve(labels, logits), "log-loss": log_loss(labels, logits)}
-        scores |= {f"AUC {name}": value for name, value in by_period.items() if value is not None}
-        return {"name": label, "n_parameters": n_parameters, "scores": scores}
+        areas = {"AUC": area_under_curve(labels, logits)}
+        areas |= {f"AUC {name}": area for name, area in areas_by_period(self.log, rows, logits).items()}
+        known = {name: area for name, area in areas.items() if area is not None}
+        return {**known, "log-loss": log_loss(labels, logits)}
 
 
 def n_weights(model: nn.Module) -> int:

@@ -1,4 +1,4 @@
-"""Training of click-through-rate models by PyTorch: minibatches of requests, early stopping, checkpoints without pickle.
+"""Training click-through-rate models by PyTorch: minibatches of requests, early stopping, checkpoints without pickle.
 
 This module imports PyTorch; `vqe_prune.tasks.ctr` imports it when a model is trained.
 """
