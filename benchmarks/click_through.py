@@ -16,7 +16,9 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ import numpy as np
 from cases import parse_arguments, show
 
 from vqe_prune.config import parse_settings
-from vqe_prune.parallel import Failure, Workers, usable_cores
+from vqe_prune.parallel import usable_cores
 
 SEEDS = range(5)
 MARGIN = 0.08
@@ -79,16 +81,16 @@ def main() -> int:
     arguments = parse_arguments(__doc__, "--long", "--quick")
     cases = [*CASES, *(LONG if arguments.long else ()), "circuit"]
     seeds = SEEDS[:1] if arguments.quick else SEEDS
-    with tempfile.TemporaryDirectory() as folder, Workers(min(2, usable_cores())) as workers:
-        tasks = [(case, seed, Path(folder)) for case in cases for seed in seeds]
-        found = workers.run(
-            run, tasks, lambda k, _: print(f"{k + 1}/{len(tasks)}", file=sys.stderr, end=" ", flush=True)
-        )
+    processes = min(2, usable_cores())
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool,
+    ):
+        waiting = [pool.submit(run, case, seed, Path(folder)) for case in cases for seed in seeds]
+        for k, _ in enumerate(as_completed(waiting), 1):
+            print(f"{k}/{len(waiting)}", file=sys.stderr, end=" ", flush=True)
+        found = [each.result() for each in waiting]
     print(file=sys.stderr)
-    failed = [each for each in found if isinstance(each, Failure)]
-    if failed:
-        print(failed[0].reason, failed[0].details)
-        return 1
     table = gathered([row for rows in found for row in rows])
     show([shown(name, row) for name, row in table.items()], as_json=arguments.json)
     areas = {name: np.array(row["AUC"]) for name, row in table.items()}

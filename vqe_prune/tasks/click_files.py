@@ -37,6 +37,9 @@ COLUMNS = (
 )  # fmt: skip
 """Of the Ele.me log."""
 
+LISTS = ("item_id_list", "category_1_id_list", "shop_geohash6_list", "time_type_list", "timediff_list")
+"""What is read of the history."""
+
 LONGEST_FIELD = 1 << 22
 """Characters; the csv module's own limit is too low for long lists."""
 
@@ -107,7 +110,7 @@ def _add_eleme_row(
     period, place = _code(codes["period"], row["time_type"]), _code(codes["place"], row["shop_geohash_6"])
     item = _code(codes["item"], row["item_id"])
     table.categories.setdefault(item, _code(codes["category"], row["category_1_id"]))
-    key = (row["user_id"], day, hour, period, place, row["item_id_list"])
+    key = (row["user_id"], day, hour, period, place, *(row[name] for name in LISTS))
     if key != table.key:
         items, kinds = _listed(row["item_id_list"]), _listed(row["category_1_id_list"])
         places, periods = _listed(row["shop_geohash6_list"]), _listed(row["time_type_list"])
