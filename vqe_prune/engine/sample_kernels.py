@@ -66,3 +66,19 @@ def undo_tangent(gates, first, last, cosines, sines, speeds, psi, dpsi, lam, dla
             add_generated(gates, r, -speeds[r], lam, dlam)
         for state in (psi, dpsi, lam, dlam):
             _apply(gates, r, cosines[r], sines[r], True, state, 0, 0)
+
+
+@_kernel
+def undo_samples(gates, first, last, cosines, sines, psi, lam, n, overlaps):
+    """Undo the gates [first, last) on psi and lam; add Im <lam|P|psi> of each of n samples to overlaps (n_gates, n)."""
+    for r in range(last - 1, first - 1, -1):
+        if gates.kinds[r] <= ODD:
+            x, z, odd, row = gates.x[r], gates.z[r], gates.kinds[r] == ODD, overlaps[r]
+            for start in range(0, len(psi), n):
+                sign = gates.signs[r] * _sign(start & z)
+                bra, ket = lam[start : start + n], psi[start ^ x : (start ^ x) + n]
+                for j in range(n):
+                    product = bra[j].conjugate() * ket[j]
+                    row[j] -= sign * (product.real if odd else -product.imag)
+        _apply(gates, r, cosines[r], sines[r], True, psi, 0, 0)
+        _apply(gates, r, cosines[r], sines[r], True, lam, 0, 0)

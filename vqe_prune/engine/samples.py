@@ -136,6 +136,13 @@ class SampleEngine:
         weights = (2.0 * self.compiled.coefficients * overlaps)[free]
         return np.bincount(parameters[free], weights=weights, minlength=self.ansatz.n_parameters).astype(np.float64)
 
+    def fold_samples(self, overlaps: Vector) -> Vector:
+        """Fold the overlaps of each sample, (n_gates, n_samples), to shape (n_parameters, n_samples)."""
+        parameters, found = self.compiled.parameters, np.zeros((self.ansatz.n_parameters, overlaps.shape[1]))
+        free = parameters >= 0
+        np.add.at(found, parameters[free], 2.0 * self.compiled.coefficients[free, None] * overlaps[free])
+        return found
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Block:
@@ -189,6 +196,28 @@ class Block:
                 for state in (psi, lam):
                     sample_kernels.turn_samples(self.gates, first, last, *turns, True, state)
         return found
+
+    def sample_overlaps(self, trigonometry: tuple[Vector, Vector], psi: State, slopes: Vector) -> Vector:
+        """Return Im <psi|D P|psi> at every gate for each sample alone, shape (n_gates, n_samples); psi stays."""
+        cosines, sines = trigonometry
+        psi, lam = psi.copy(), self._times(slopes, psi)
+        found = np.zeros((len(cosines), self.size))
+        for (first, last, _), turns in zip(reversed(self.engine.stretches), reversed(self.turns), strict=True):
+            if turns is None:
+                sample_kernels.undo_samples(self.gates, first, last, cosines, sines, psi, lam, self.size, found)
+            else:
+                for state in (psi, lam):
+                    sample_kernels.turn_samples(self.gates, first, last, *turns, True, state)
+        return found[:, : self.n_samples]
+
+    def rates(self, trigonometry: tuple[Vector, Vector]) -> Vector:
+        """Return the derivative of the probabilities of one sample by every parameter, shape (n_parameters, 2^n)."""
+        compiled, (cosines, sines), psi = self.engine.compiled, trigonometry, self.first.copy()
+        if self.size > 1 or any(turns is not None for turns in self.turns):
+            raise ValueError("Rates are of a block of one sample without gates that encode data")
+        rows = np.zeros((self.engine.ansatz.n_parameters, len(psi)), dtype=np.complex128)
+        kernels.jacobian(self.gates, cosines, sines, compiled.parameters, compiled.coefficients, psi, rows)
+        return 2.0 * (psi.real * rows.real + psi.imag * rows.imag)
 
     def tangents(self, trigonometry: tuple[Vector, Vector], speeds: Vector) -> tuple[State, State]:
         """Return the final states and their derivative along d angle[gate] = speeds[gate], flat."""

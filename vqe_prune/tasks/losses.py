@@ -62,10 +62,15 @@ class LogLoss:
         centred = logit_changes - (classes * logit_changes).sum(axis=0)
         return self._weights.T @ (classes * centred)
 
-    def information_root(self, probabilities: Vector, changes: Vector, rows: Rows) -> Vector:
-        """Return sqrt(p_k) d log p_k of every sample and class; its squares add up to the Fisher information."""
-        classes, logit_changes = self.predictions(probabilities), self._weights @ changes
-        return np.sqrt(classes) * (logit_changes - (classes * logit_changes).sum(axis=0))
+    def information_slopes(self, probabilities: Vector, rows: Rows) -> list[Vector] | None:
+        """Return sqrt(p_k) (w_k - sum over j of p_j w_j) for every class k, w the logits; one slope for two classes."""
+        if not len(rows):
+            return []
+        classes, weights = self.predictions(probabilities), self._weights
+        if len(weights) == 2:
+            return [np.sqrt(classes[0] * classes[1]) * (weights[0] - weights[1])[:, None]]
+        mean = weights.T @ classes
+        return [np.sqrt(p) * (row[:, None] - mean) for p, row in zip(classes, weights, strict=True)]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -91,9 +96,9 @@ class Divergence:
         """Return p / q^2 dq."""
         return self.target[:, None] / np.maximum(probabilities, SMALLEST) ** 2 * changes
 
-    def information_root(self, probabilities: Vector, changes: Vector, rows: Rows) -> Vector:
-        """Return dq / sqrt(q)."""
-        return _distribution_root(probabilities, changes)
+    def information_slopes(self, probabilities: Vector, rows: Rows) -> list[Vector] | None:
+        """Return None: the information is that of the outcomes."""
+        return None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -121,9 +126,9 @@ class Discrepancy:
         """Return 2 K dq."""
         return 2.0 * self.kernel @ changes
 
-    def information_root(self, probabilities: Vector, changes: Vector, rows: Rows) -> Vector:
-        """Return dq / sqrt(q)."""
-        return _distribution_root(probabilities, changes)
+    def information_slopes(self, probabilities: Vector, rows: Rows) -> list[Vector] | None:
+        """Return None: the information is that of the outcomes."""
+        return None
 
 
 def hamming_kernel(n_qubits: int, widths: Sequence[float] = (0.5, 2.0)) -> Vector:
@@ -131,8 +136,3 @@ def hamming_kernel(n_qubits: int, widths: Sequence[float] = (0.5, 2.0)) -> Vecto
     outcomes = np.arange(1 << n_qubits)
     distance = np.bitwise_count(outcomes[:, None] ^ outcomes[None, :]).astype(np.float64)
     return np.mean([np.exp(-distance / (2.0 * width)) for width in widths], axis=0)
-
-
-def _distribution_root(probabilities: Vector, changes: Vector) -> Vector:
-    """Return dq / sqrt(q), 0 where an outcome cannot occur: there q has a minimum and dq vanishes as sqrt(q)."""
-    return np.where(probabilities > SMALLEST, changes / np.sqrt(np.maximum(probabilities, SMALLEST)), 0.0)

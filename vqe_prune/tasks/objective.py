@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from vqe_prune.ansatz.rotation import Ansatz
 from vqe_prune.engine.samples import Block, Rows, SampleEngine
 from vqe_prune.engine.statevector import _on_threads
+from vqe_prune.score.curvature import EXACT_HESSIANS
 
 Vector = NDArray[np.float64]
 
-CHEAP_AMPLITUDES = 1 << 8
-"""Amplitudes of all samples together up to which a Hessian costs little beside a re-optimisation."""
+SMALLEST = 1e-12
+"""Probabilities below this count as this one in a quotient."""
 
 
 class Loss(Protocol):
@@ -30,8 +31,12 @@ class Loss(Protocol):
         """Return how the slopes change as the probabilities do, same shapes."""
         ...
 
-    def information_root(self, probabilities: Vector, changes: Vector, rows: Rows) -> Vector:
-        """Return numbers whose squares' sum is the Fisher information of the outputs along `changes`."""
+    def information_slopes(self, probabilities: Vector, rows: Rows) -> list[Vector] | None:
+        """Return slopes whose outputs, the sums over outcomes of slope * probability, hold the Fisher information.
+
+        F = sum over slopes and samples of g g^T, g the gradient of the output with the slope held fixed. None where it
+        is that of the outcomes themselves, of a single sample.
+        """
         ...
 
 
@@ -57,8 +62,8 @@ class SampleObjective:
 
     @property
     def cheap_hessian(self) -> bool:
-        """Whether a Hessian costs little beside a re-optimisation: with few samples of few qubits."""
-        return len(self.rows) << self.engine.n_qubits <= CHEAP_AMPLITUDES
+        """Whether a Hessian costs little beside a re-optimisation: unless its inverse does not."""
+        return self.ansatz.n_parameters <= EXACT_HESSIANS
 
     def value_and_gradient(self, angles: Vector) -> tuple[float, Vector]:
         """Return the mean loss and its gradient, shape (n_parameters,)."""
@@ -109,6 +114,23 @@ class SampleObjective:
         return sum(value for value, _ in found) / n, self.engine.fold(sum(each for _, each in found)) / n
 
     def hessian(self, angles: Vector) -> Vector:
+        """Return the Fisher information as the Hessian, its part without second derivatives of the circuit (Gauss and
+        Newton); shape (n_parameters, n_parameters).
+
+        It is positive semi-definite, costs little more than a gradient, and is the whole Hessian where the loss cannot
+        be lower; `exact_hessian` has the rest.
+
+        Reference: B. Hassibi, D. G. Stork, Second order derivatives for network pruning: optimal brain surgeon, 1992,
+            which prunes by it.
+
+        """
+        if self._of_outcomes:
+            probabilities, rates = self._rates(angles)
+            return rates @ self.loss.slope_changes(probabilities[:, None], rates.T, self.rows)
+        rows = self.jacobian(angles)
+        return 4.0 * rows @ rows.T
+
+    def exact_hessian(self, angles: Vector) -> Vector:
         """Return the second derivatives of the mean loss, shape (n_parameters, n_parameters)."""
         products = self.hessian_products(angles, np.eye(self.ansatz.n_parameters))
         return 0.5 * (products + products.T)
@@ -131,18 +153,28 @@ class SampleObjective:
         return np.array(products).reshape(directions.shape)
 
     def jacobian(self, angles: Vector) -> Vector:
-        """Return J with 4 J J^T the Fisher information of the outputs, shape (n_parameters, n_outputs)."""
+        """Return J with 4 J J^T the mean Fisher information of the outputs, shape (n_parameters, n_outputs)."""
+        if self._of_outcomes:
+            probabilities, rates = self._rates(angles)
+            return 0.5 * rates / np.sqrt(np.maximum(probabilities, SMALLEST))
         trigonometry = self.engine.trigonometry(angles)
 
-        def work(rows: Rows, block: Block, speeds: Vector) -> Vector:
-            psi, dpsi = block.tangents(trigonometry, speeds)
-            return self.loss.information_root(block.probabilities(psi), block.changes(psi, dpsi), rows).ravel()
+        def work(rows: Rows, block: Block) -> Vector:
+            psi = block.states(trigonometry)
+            slopes = self.loss.information_slopes(block.probabilities(psi), rows) or []
+            each = [self.engine.fold_samples(block.sample_overlaps(trigonometry, psi, slope)) for slope in slopes]
+            return np.concatenate(each, axis=1)
 
-        lines = [
-            np.concatenate(self._over_blocks(partial(work, speeds=self.engine.speeds(direction))))
-            for direction in np.eye(self.ansatz.n_parameters)
-        ]
-        return 0.5 * np.array(lines).reshape(self.ansatz.n_parameters, -1) / np.sqrt(len(self.rows))
+        return 0.5 * np.concatenate(self._over_blocks(work), axis=1) / np.sqrt(len(self.rows))
+
+    @property
+    def _of_outcomes(self) -> bool:
+        return self.loss.information_slopes(np.zeros((1, 0)), self.rows[:0]) is None
+
+    def _rates(self, angles: Vector) -> tuple[Vector, Vector]:
+        """Return the probabilities of the single sample, (2^n,), and their derivatives, (n_parameters, 2^n)."""
+        trigonometry, block = self.engine.trigonometry(angles), self.engine.bind(self.rows)
+        return block.probabilities(block.states(trigonometry))[:, 0], block.rates(trigonometry)
 
     def probabilities(self, angles: Vector) -> Vector:
         """Return the probabilities of every outcome, shape (2^n, n_rows)."""
