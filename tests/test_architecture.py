@@ -11,7 +11,7 @@ PACKAGE = Path(vqe_prune.__file__).parent
 ORDER = [
     "errors", "units", "parallel", "wording", "run_folder", "google_credentials", "settings", "setting_types",
     "lie_settings", "device_settings", "excitation_settings", "scan_settings", "excited_settings", "molecule_settings",
-    "task_settings",
+    "ctr_settings", "task_settings",
     "dipole", "electrons", "fcidump", "molecule_input", "basis_sets", "active_space", "correlation", "natural_orbitals",
     "chemistry", "engine.pauli_kernels", "paulis", "lattice", "models", "automorphism", "symmetry", "problem",
     "alignment", "neighbours", "ansatz.rotation", "ansatz.ucc", "ansatz.fabric", "ansatz.amplitudes", "ansatz.order",
@@ -34,7 +34,10 @@ ORDER = [
     "report.scan_page", "report", "excited", "journal", "config", "inputs", "results", "device_time", "device_vqe",
     "on_device", "study", "batch", "curve", "scan", "report.task_table", "report.task_pictures",
     "report.task_page", "tasks.memory", "tasks.losses", "tasks.objective", "tasks.training", "tasks.comparison",
-    "tasks.idx", "tasks.data", "tasks.encoding", "tasks.classify", "tasks.generate", "tasks.study", "__main__",
+    "tasks.idx", "tasks.data", "tasks.encoding", "tasks.classify", "tasks.generate",
+    "tasks.click_logs", "tasks.click_synthetic", "tasks.click_files", "tasks.click_metrics", "tasks.fragments",
+    "tasks.ctr_models", "tasks.fin", "tasks.circuit_head", "tasks.ctr_training", "tasks.ctr_runs", "tasks.ctr_pruning",
+    "tasks.ctr_pictures", "tasks.ctr", "tasks.study", "__main__",
 ]  # fmt: skip
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E402  what needs PyTorch is imported once it is known to be there
 """Click-through-rate models: attentions, gradients, training that goes on as if not stopped, pruning the head."""
 
 from pathlib import Path
@@ -125,14 +126,14 @@ def test_a_candidate_does_not_see_the_others(log: ClickLog, split: TimeSplit) ->
 
 
 def test_training_learns_and_resumes_bit_for_bit(tmp_path: Path, log: ClickLog, split: TimeSplit) -> None:
-    how = Fitting(epochs=4, batch=40, learning_rate=0.01, weight_decay=0.01, patience=9, seed=1)
+    how = Fitting(epochs=3, batch=40, learning_rate=0.01, weight_decay=0.01, patience=9, seed=1)
     whole, halved = model_of("fin", log, split), model_of("fin", log, split)
     torch.manual_seed(11)
     progress = fit(whole, log, split, how)
     assert progress.losses[-1] < progress.losses[0]
     torch.manual_seed(11)
     path = tmp_path / "fin.npz"
-    fit(halved, log, split, Fitting(**{**vars(how), "epochs": 2}), checkpoint=path)
+    fit(halved, log, split, Fitting(**{**vars(how), "epochs": 1}), checkpoint=path)
     torch.manual_seed(99)  # the checkpoint brings its own
     fresh = model_of("fin", log, split, seed=77)
     again = fit(fresh, log, split, how, checkpoint=path)

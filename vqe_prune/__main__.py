@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from vqe_prune import config, device_settings, excited_settings
+from vqe_prune import config, ctr_settings, device_settings, excited_settings
 from vqe_prune.errors import ConvergenceError, InputError, PendingError
 from vqe_prune.excitation_settings import ORDERS, STARTS
 from vqe_prune.google_credentials import GOOGLE, check_credentials
@@ -123,13 +123,16 @@ collect finishes a study whose jobs were sent to Google's service, from its fold
                           (common; each where one structure cannot be: ansätze on qubits, fabrics, pruner=lie)
   task=                   {tasks}: a loss on data in place of an energy, pruned by the same rules and
                           compared with a random rule and with training from scratch, over several seeds
-  task.dataset=           of classify {classify_data} (digits); of generate {generate_data}
-  task.data_dir=          folder of the IDX files of mnist and fashion_mnist (fetched into the user's cache)
+  task.dataset=           of classify {classify_data} (digits); of generate {generate_data};
+                          of ctr {ctr_data} (synthetic)
+  task.data_dir=          folder of the IDX files of mnist and fashion_mnist (fetched into the user's cache); of ctr a
+                          file or folder of Ele.me, or a file of check-ins
   task.classes=           [4,9]: labels to tell apart, two or more
   task.samples=           [training,validation,test] images (of digits and mnist at most [1000,400,1000])
   task.encoding=          {task_encodings}: how pixels (amplitude) or their principal components enter
                           the circuit (amplitude)
-  task.qubits=            of classify: a component each, or log2 of the pixels (8; 6 for the 64 pixels of digits)
+  task.qubits=            of classify: a component each, or log2 of the pixels (8; 6 for the 64 pixels of digits);
+                          of ctr with a circuit as head (4, with ansatz.layers=3)
   task.features=          of reuploading: components that the layers encode in turn (task.qubits)
   task.readout=           qubits whose <Z> are read, dealt to the classes in turn (all; one will do for two classes)
   task.scale=             factor of <Z> in the logistic or softmax function (4)
@@ -138,6 +141,12 @@ collect finishes a study whose jobs were sent to Google's service, from its fold
   task.shots=             samples a step of mmd (1000)
   task.epochs= task.batch= task.learning_rate= task.patience=    of training; it ends task.patience epochs after the
                           best loss on the validation images
+  task.models=            of ctr, any of [{ctr_models}] (all; with task.head=circuit one, fin)
+  task.sets=              what fin's set operations act on: {set_readings} (both)
+  task.head=              {ctr_heads}: of ctr, from features to a click; a circuit is pruned (mlp)
+  task.events=            of ctr, newest clicks of a history that are looked at (1000)
+  task.negatives=         of foursquare, venues not visited for each visited one (4)
+  task.rows=              of eleme, most rows of each file (200000)
   task.compression=       prunes to parameters / this, unless pruner.parameters is given (10)
   task.seeds=             data splits and first angles that everything is repeated with, from seed= on (5)
   exact=                  false leaves out the exact energy (true)
@@ -266,6 +275,10 @@ def _choices() -> dict[str, str]:
         "tasks": tuple(TASKS),
         "classify_data": DATASETS["classify"],
         "generate_data": DATASETS["generate"],
+        "ctr_data": DATASETS["ctr"],
+        "ctr_models": ctr_settings.CTR_MODELS,
+        "ctr_heads": ctr_settings.HEADS,
+        "set_readings": ctr_settings.SET_READINGS,
         "task_encodings": TASK_ENCODINGS,
         "task_losses": LOSSES,
         "structures": STRUCTURES,

@@ -130,7 +130,7 @@ def freeze(model: ClickModel, log: ClickLog, split: TimeSplit, seed: int) -> Fro
 
 def _data_angles(model: ClickModel, rows: NDArray[np.int64]) -> Vector:
     """Angles by the data of all candidates of some requests."""
-    model.eval()
+    model.train(False)
     parts = []
     with torch.no_grad():
         for start in range(0, len(rows), AT_ONCE):

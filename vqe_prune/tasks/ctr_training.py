@@ -132,7 +132,7 @@ def throughput(progress: Progress) -> str:
 
 def predict(model: ClickModel, rows: NDArray[np.int64]) -> Vector:
     """Return the logits of all candidates of some requests, one after another."""
-    model.eval()
+    model.train(False)
     with torch.no_grad():
         parts = [model(model.batch(rows[k : k + AT_ONCE])).numpy() for k in range(0, len(rows), AT_ONCE)]
     return np.concatenate(parts).astype(np.float64)
@@ -180,7 +180,7 @@ def write_checkpoint(
         best: Weights of the best epoch.
 
     """
-    arrays = {f"now/{name}": values for name, values in _weights(model).items()}
+    arrays: dict[str, Any] = {f"now/{name}": values for name, values in _weights(model).items()}
     arrays |= {f"best/{name}": values for name, values in best.items()}
     for index, moments in optimizer.state_dict()["state"].items():
         arrays |= {f"adam/{index}/{name}": values.numpy() for name, values in moments.items()}
@@ -215,7 +215,7 @@ def read_checkpoint(
                 _, index, name = key.split("/")
                 states.setdefault(int(index), {})[name] = torch.from_numpy(values)
         _set_weights(model, now)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, zipfile.BadZipFile):
+    except (OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, zipfile.BadZipFile):
         return Progress(), _weights(model)
     optimizer.load_state_dict(optimizer.state_dict() | {"state": states})
     torch.set_rng_state(torch.from_numpy(arrays["random"]))

@@ -360,5 +360,5 @@ def loss_of(logits: Tensor, labels: Tensor) -> Tensor:
     return functional.binary_cross_entropy_with_logits(logits, labels)
 
 
-BODIES = {"fin": FragmentIntegrate, "din": LastClicks, "mean_pooling": MeanPooling}
+BODIES: dict[str, Any] = {"fin": FragmentIntegrate, "din": LastClicks, "mean_pooling": MeanPooling}
 """Networks by the names of `task.models`."""
