@@ -28,10 +28,11 @@ def write_task_page(folder: Path, content: Content, command: str, figures: Seque
     n = len(content["runs"])
     facts = "".join(f"<li>{escape(line)}</li>" for line in content["facts"]["lines"])
     parts = ", ".join(f"{package} {number}" for package, number in content["versions"].items())
+    heading = "Models" if content["task"] == "ctr" else "Circuits"
     over = f"Mean and standard deviation over {n} seeds." if n > 1 else "One seed."
     sections = [
         f"<h1>{name}</h1><ul>{facts}</ul>",
-        f"<h2>Circuits</h2>{_table(task_header(content), task_rows(content))}<p>{over}</p>",
+        f"<h2>{heading}</h2>{_table(task_header(content), task_rows(content))}<p>{over}</p>",
         *(_figure(title, picture, caption) for title, picture, caption in figures),
         f"<h2>Origin</h2><p><code>{escape(command)}</code></p><p>{escape(parts)}; {content['seconds']:.1f} s.</p>",
     ]

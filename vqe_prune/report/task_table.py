@@ -21,6 +21,10 @@ COUNTS = {"n_parameters": "parameters", "n_rotations": "rotations", "n_two_qubit
 """Counts that a row may have, and how a table calls them."""
 
 
+LARGE = 10_000
+"""Numbers from here on are shown as whole ones."""
+
+
 def summarise(runs: Sequence[Content]) -> list[dict[str, Any]]:
     """Return a row a name: counts as [fewest, most] and scores as values, mean and deviation over the seeds.
 
@@ -46,7 +50,7 @@ def summarise(runs: Sequence[Content]) -> list[dict[str, Any]]:
 
 def task_header(content: Content) -> list[str]:
     """Return the header of the table of a task."""
-    return ["circuit", *_counts(content).values(), *_scores(content)]
+    return ["model" if content["task"] == "ctr" else "circuit", *_counts(content).values(), *_scores(content)]
 
 
 def task_rows(content: Content) -> list[list[str]]:
@@ -89,4 +93,8 @@ def _span(limits: Sequence[int] | None) -> str:
 def _mean(score: Content | None) -> str:
     if score is None:
         return ""
-    return f"{score['mean']:.4g}" if len(score["values"]) == 1 else f"{score['mean']:.4g} ± {score['deviation']:.2g}"
+    digits = ",.0f" if abs(score["mean"]) >= LARGE else ".4g"
+    mean = format(score["mean"], digits)
+    return (
+        mean if len(score["values"]) == 1 else f"{mean} ± {score['deviation']:{',.0f' if digits != '.4g' else '.2g'}}"
+    )
