@@ -269,8 +269,8 @@ def _fill_classify(settings: Settings) -> None:
 def _fill_generate(settings: Settings) -> None:
     task = settings.task
     _fill_circuit(settings)
-    settings.ansatz.layers = settings.ansatz.layers or 6
-    settings.ansatz.connectivity = settings.ansatz.connectivity or "full"
+    settings.ansatz.layers = settings.ansatz.layers or 12
+    settings.ansatz.connectivity = settings.ansatz.connectivity or "circular"
     if task.loss == "mmd":
         task.shots = task.shots or 1000
         task.learning_rate = task.learning_rate or 0.05

@@ -31,9 +31,12 @@ Rows = NDArray[np.int64]
 
 ACCURACY, TRAIN_ACCURACY, LOSS = "test accuracy / %", "training accuracy / %", "test log-loss"
 
-POLISHING_STEPS = 100
-GRADIENT_TOLERANCE = 1e-3
+POLISHING_STEPS = 60
+GRADIENT_TOLERANCE = 3e-3
 """Of re-optimisations while pruning, per radian: the mean log-loss is then within some 1e-4 of its minimum."""
+
+SHARE = 0.1
+"""Of the parameters left, how many go in a round of pruning."""
 
 START_SPREAD = 0.3
 """Standard deviation of first angles, radian."""
@@ -186,6 +189,7 @@ def run_seed(settings: Settings, seed: int, memory: Memory, say: Callable[[str],
         details=model.confusion,
         spread=START_SPREAD,
         gradient_tolerance=GRADIENT_TOLERANCE,
+        share=SHARE,
         polishing_steps=POLISHING_STEPS,
     )
     budget = settings.pruner.parameters or max(1, int(full.n_parameters / float(task.compression or 1.0)))

@@ -21,6 +21,7 @@ from vqe_prune.optimize import Optimum, minimize
 from vqe_prune.prune.controls import rank_at_random, rank_by_fisher, rank_by_magnitude
 from vqe_prune.prune.curvature import rank_by_curvature
 from vqe_prune.prune.elimination import PathPoint, Ranking, eliminate, restrict
+from vqe_prune.prune.rounds import eliminate_in_rounds
 from vqe_prune.tasks.memory import Memory
 
 Vector = NDArray[np.float64]
@@ -54,6 +55,7 @@ class CircuitTask:
         details: Returns plain data for the pictures, of an ansatz and its angles.
         spread: Standard deviation of first angles, radian.
         gradient_tolerance: Of re-optimisations on the way.
+        share: Of the parameters left, how many are deleted at a time; 0 for one at a time.
         polishing_steps: Most steps from the trained angles to the minimum of the loss that is pruned by.
 
     """
@@ -67,6 +69,7 @@ class CircuitTask:
     details: Callable[[Ansatz, Vector], Content]
     spread: float
     gradient_tolerance: float
+    share: float
     polishing_steps: int
 
 
@@ -176,16 +179,18 @@ def _path(
 ) -> list[PathPoint]:
     def progress(point: PathPoint) -> None:
         memory.add_point(rule, point)
-        if len(point.kept) % 20 == 0:
+        if task.share or len(point.kept) % 20 == 0:
             say(f"{rule}: {len(point.kept)} parameters left, loss {point.value:.4g}")
 
-    return eliminate(
-        task.bind,
-        task.full,
-        optimum,
-        ranking,
-        enough=lambda point: len(point.kept) <= budget,
-        earlier=memory.path(rule),
-        gradient_tolerance=task.gradient_tolerance,
-        progress=progress,
+    common: Content = {
+        "earlier": memory.path(rule),
+        "gradient_tolerance": task.gradient_tolerance,
+        "progress": progress,
+    }
+    if not task.share:
+        enough = lambda point: len(point.kept) <= budget  # noqa: E731
+        return eliminate(task.bind, task.full, optimum, ranking, enough=enough, **common)
+    steps, share = task.polishing_steps, task.share
+    return eliminate_in_rounds(
+        task.bind, task.full, optimum, ranking, budget=budget, share=share, max_steps=steps, **common
     )

@@ -165,6 +165,7 @@ def run_seed(settings: Settings, seed: int, memory: Memory, say: Callable[[str],
         details=model.details,
         spread=START_SPREAD,
         gradient_tolerance=GRADIENT_TOLERANCE,
+        share=0.0,
         polishing_steps=int(settings.task.epochs or 0),
     )
     budget = settings.pruner.parameters or max(1, int(full.n_parameters / float(settings.task.compression or 1.0)))
