@@ -1,13 +1,14 @@
 """Click logs: what was clicked before and nothing else, splits by time, files of two kinds, fragments and sets."""
 
 import re
-from dataclasses import replace
+import shlex
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from vqe_prune.config import parse_settings
+from vqe_prune.config import command_line, parse_settings
 from vqe_prune.errors import InputError
 from vqe_prune.tasks.click_files import COLUMNS, eleme_log, foursquare_log, geohash
 from vqe_prune.tasks.click_logs import ClickLog, split_by_time
@@ -234,3 +235,20 @@ def test_defaults_are_filled() -> None:
     circuit = parse_settings(["task=ctr", "task.head=circuit"])
     assert (circuit.task.models, circuit.task.qubits, circuit.task.compression) == (["fin"], 4, 10.0)
     assert circuit.ansatz.layers == 3 and circuit.pruner.rules == ["curvature"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["task.models=[fin,din]", "task.sets=none", "seed=3"],
+        ["task.head=circuit", "pruner=[magnitude]", "pruner.parameters=5", "ansatz.layers=2"],
+        ["task.dataset=foursquare", "task.data_dir=a b.txt", "task.negatives=9"],
+    ],
+)
+def test_the_command_of_a_record_repeats_it(words: list[str]) -> None:
+    settings = parse_settings(["task=ctr", *words])
+    command = shlex.split(command_line(asdict(settings)))
+    assert command[:4] == ["python", "-m", "vqe_prune", "task=ctr"]
+    assert len(command) - 4 == len(words)
+    assert parse_settings(command[3:]) == settings

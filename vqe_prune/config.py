@@ -84,6 +84,7 @@ def command_line(settings: Mapping[str, Any]) -> str:
     """
     if settings.get("task", {}).get("name") is not None:
         words, usual = [f"python -m vqe_prune task={settings['task']['name']}"], usual_task(settings["task"])
+        usual.molecule = MoleculeSettings(**settings["molecule"])  # there is none, only its defaults
     elif settings["model"]["name"] is None:
         given = settings["molecule"]
         name = given.get("source") or given["name"]
@@ -114,6 +115,8 @@ def command_line(settings: Mapping[str, Any]) -> str:
             value, default = value[field_name], default[field_name]
         if value != default and value is not None and key not in (*NOT_IN_DIGEST, "model.lattice", scanned):
             text = f"{key}={str(value).replace(' ', '')}"
+            if key.startswith("task.") and isinstance(value, str):
+                text = shlex.quote(f"{key}={value}")  # a file's name may have blanks
             words.append(text if not isinstance(value, dict) else shlex.quote(text.replace("'", "")))
     return " ".join(words)
 

@@ -129,9 +129,10 @@ def fill_task_defaults(settings: Settings) -> None:
 
 def usual_task(task: Mapping[str, Any]) -> Settings:
     """Return the settings of a task and data set with all defaults, to compare others with."""
-    settings = Settings(task=TaskSettings(name=task["name"], dataset=task["dataset"]))
+    settings = Settings(task=TaskSettings(name=task["name"], head=task.get("head"), dataset=task["dataset"]))
     fill_task_defaults(settings)
     settings.task.dataset = TASKS[task["name"]].get("dataset")
+    settings.task.head = TASKS[task["name"]].get("head")
     return settings
 
 

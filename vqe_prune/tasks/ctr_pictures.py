@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vqe_prune.report.pictures import COLOURS, GREY, WIDTH, new_figure, svg_text
+from vqe_prune.report.pictures import COLOURS, FONT, GREY, WIDTH, new_figure, svg_text
 
 Content = Mapping[str, Any]
 
@@ -20,6 +20,8 @@ def fits_picture(runs: Sequence[Content]) -> str:
         runs: One a seed; their ``fits`` hold ``losses`` and ``areas`` by the name of the model.
 
     """
+    from matplotlib.ticker import MaxNLocator
+
     names = list(dict.fromkeys(name for run in runs for name in run["fits"]))
     figure, (above, below) = new_figure(2, WIDTH, 4.6)
     for colour, name in zip(cycle(COLOURS), names, strict=False):
@@ -33,7 +35,8 @@ def fits_picture(runs: Sequence[Content]) -> str:
     above.set_ylabel("training loss / nat")
     below.set_ylabel("validation AUC")
     below.set_xlabel("pass over the training part")
-    above.legend(frameon=False, fontsize=8)
+    below.xaxis.set_major_locator(MaxNLocator(integer=True))
+    above.legend(frameon=False, fontsize=0.8 * FONT)
     return svg_text(figure)
 
 
@@ -59,5 +62,6 @@ def period_picture(summary: Sequence[Content], periods: Sequence[str]) -> str:
     axes.axhline(0.5, color=GREY, linewidth=0.8)
     axes.set_xticks(range(len(known)), known)
     axes.set_ylabel("AUC")
-    axes.legend(frameon=False, fontsize=8)
+    axes.set_ylim(0.5, 0.5 + 1.35 * (axes.get_ylim()[1] - 0.5))  # room for the names
+    axes.legend(frameon=False, fontsize=0.8 * FONT, ncols=3, loc="upper left")
     return svg_text(figure)

@@ -211,6 +211,7 @@ def circuit_run(bench: Bench, name: str) -> dict[str, Any]:
         details=lambda ansatz, angles: {},
         spread=FIRST_ANGLES,
         gradient_tolerance=GRADIENT_TOLERANCE,
+        share=0.0,
         polishing_steps=TUNING_STEPS,
     )
     found = compare(circuit, settings.pruner.rules, budget, bench.seed, bench.memory, bench.say)
