@@ -126,7 +126,7 @@ def test_a_candidate_does_not_see_the_others(log: ClickLog, split: TimeSplit) ->
 
 
 def test_training_learns_and_resumes_bit_for_bit(tmp_path: Path, log: ClickLog, split: TimeSplit) -> None:
-    how = Fitting(epochs=3, batch=40, learning_rate=0.01, weight_decay=0.01, patience=9, seed=1)
+    how = Fitting(epochs=2, batch=40, learning_rate=0.01, weight_decay=0.01, patience=9, seed=1)
     whole, halved = model_of("fin", log, split), model_of("fin", log, split)
     torch.manual_seed(11)
     progress = fit(whole, log, split, how)
