@@ -189,7 +189,8 @@ def _path(
     }
     if not task.share:
         enough = lambda point: len(point.kept) <= budget  # noqa: E731
-        return eliminate(task.bind, task.full, optimum, ranking, enough=enough, **common)
+        careful = rule != RANDOM  # chance that is corrected is none
+        return eliminate(task.bind, task.full, optimum, ranking, enough=enough, verify=careful, **common)
     steps, share = task.polishing_steps, task.share
     return eliminate_in_rounds(
         task.bind, task.full, optimum, ranking, budget=budget, share=share, max_steps=steps, **common
