@@ -397,15 +397,12 @@ class Form:
         return self.matrix[np.ix_(self.places, self.places)]
 
 
-def test_pruning_in_rounds_finds_the_minimum_of_what_is_left(monkeypatch) -> None:
-    from vqe_prune.prune import rounds
-
+def test_pruning_in_rounds_finds_the_minimum_of_what_is_left() -> None:
     rng = np.random.default_rng(6)
     root = rng.normal(size=(8, 8))
     matrix, centre = root @ root.T + np.eye(8), rng.normal(size=8)
     turns = [Rotation(PauliSum(((0.5, ((q, "Y"),)),)), q) for q in range(8)]
     ansatz = Ansatz(name="test", rotations=tuple(turns), n_parameters=8)
-    monkeypatch.setattr(rounds, "DAMPING", 0.0)  # then second order is all there is
     path = eliminate_in_rounds(
         lambda smaller: Form(matrix, centre, smaller),
         ansatz,

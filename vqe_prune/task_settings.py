@@ -253,9 +253,10 @@ def _fill_circuit(settings: Settings) -> None:
 def _fill_classify(settings: Settings) -> None:
     task = settings.task
     ansatz = settings.ansatz
+    ansatz.layers, ansatz.connectivity = ansatz.layers or 16, ansatz.connectivity or "linear"
     _fill_circuit(settings)
-    ansatz.blocks = ["y"] if ansatz.blocks is None else ansatz.blocks  # images are real, and RY and CX keep them so
-    ansatz.entangler = ansatz.entangler or "cx"
+    ansatz.blocks = ["y"] if ansatz.blocks is None else ansatz.blocks  # images are real, and RY and CZ keep them so
+    ansatz.entangler = ansatz.entangler or "cz"
     task.qubits = task.qubits or _usual_qubits(str(task.encoding), str(task.dataset))
     task.readout = list(range(task.qubits)) if task.readout is None else task.readout
     if task.encoding == "reuploading":

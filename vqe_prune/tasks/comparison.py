@@ -36,6 +36,9 @@ RANKINGS: dict[str, Ranking] = {
 """Rules by name; ``random`` takes a seed."""
 
 FULL, RANDOM = "full", "random"
+CAREFUL = 2
+"""From this many times the budget on, parameters go one at a time, and others are tried where one costs too much."""
+
 SAME_GATES, REGULAR = "same gates from scratch", "regular circuit from scratch"
 """Controls: the gates that the first rule left, and an unpruned circuit that is as small, from random angles."""
 
@@ -55,7 +58,7 @@ class CircuitTask:
         details: Returns plain data for the pictures, of an ansatz and its angles.
         spread: Standard deviation of first angles, radian.
         gradient_tolerance: Of re-optimisations on the way.
-        share: Of the parameters left, how many are deleted at a time; 0 for one at a time.
+        share: Of the parameters left, how many are deleted at a time while there are many; 0 for one at a time.
         polishing_steps: Most steps from the trained angles to the minimum of the loss that is pruned by.
 
     """
@@ -187,11 +190,17 @@ def _path(
         "gradient_tolerance": task.gradient_tolerance,
         "progress": progress,
     }
-    if not task.share:
-        enough = lambda point: len(point.kept) <= budget  # noqa: E731
-        careful = rule != RANDOM  # chance that is corrected is none
-        return eliminate(task.bind, task.full, optimum, ranking, enough=enough, verify=careful, **common)
-    steps, share = task.polishing_steps, task.share
-    return eliminate_in_rounds(
-        task.bind, task.full, optimum, ranking, budget=budget, share=share, max_steps=steps, **common
+    if task.share and _left(task, common["earlier"]) > CAREFUL * budget:
+        steps, share = task.polishing_steps, task.share
+        common["earlier"] = eliminate_in_rounds(
+            task.bind, task.full, optimum, ranking, budget=CAREFUL * budget, share=share, max_steps=steps, **common
+        )
+    careful = rule != RANDOM  # chance that is corrected is none
+    return eliminate(
+        task.bind, task.full, optimum, ranking, enough=lambda point: len(point.kept) <= budget, verify=careful, **common
     )
+
+
+def _left(task: CircuitTask, path: Sequence[PathPoint]) -> int:
+    """Parameters left at the end of a path that may not have begun."""
+    return len(path[-1].kept) if path else task.full.n_parameters
