@@ -465,7 +465,7 @@ def test_classifying_images_from_files(tmp_path, capsys) -> None:
     words = ["task=classify", "task.dataset=mnist", f"task.data_dir={tmp_path / 'data'}", "task.qubits=4"]
     words += [
         "task.encoding=reuploading",
-        "task.features=6",
+        "task.features=2",  # the rest is noise
         "task.epochs=60",
         "task.learning_rate=0.1",
         "task.seeds=1",
