@@ -20,7 +20,9 @@ from vqe_prune.errors import InputError
 from vqe_prune.optimize import minimize
 from vqe_prune.paulis import Clifford, PauliSum, QubitHamiltonian
 from vqe_prune.prune.curvature import rank_by_curvature
+from vqe_prune.prune.elimination import restrict
 from vqe_prune.prune.rounds import eliminate_in_rounds
+from vqe_prune.tasks.comparison import without_idle_gates
 from vqe_prune.tasks.data import Images, fetch, load_images, principal_components, resized, split_images
 from vqe_prune.tasks.encoding import amplitude_states, angle_states, reuploading
 from vqe_prune.tasks.generate import bars_and_stripes
@@ -421,11 +423,29 @@ def test_pruning_in_rounds_finds_the_minimum_of_what_is_left() -> None:
         assert point.value == pytest.approx(point.predicted, abs=1e-7)  # the start is a minimum to 1e-8
 
 
+def test_idle_entanglers_cancel_and_leave_the_circuit_as_it_is() -> None:
+    full = hardware_efficient(4, 6, blocks=["y", "z"], entangler="cz", pairs=[(0, 1), (1, 2), (2, 3)])
+    rng = np.random.default_rng(7)
+    kept = np.sort(rng.choice(full.n_parameters, 8, replace=False))
+    small = restrict(full, kept)
+    fewer, angles = without_idle_gates(small), rng.normal(size=8)
+    assert len(fewer.rotations) < len(small.rotations) and fewer.n_parameters == 8
+    first = amplitude_states(rng.normal(size=(1, 16)))[0]
+    states = [
+        StatevectorEngine(hamiltonian=QubitHamiltonian(n_qubits=4, terms=()), ansatz=each, reference=first).state(
+            angles
+        )
+        for each in (small, fewer)
+    ]
+    np.testing.assert_allclose(states[0], states[1], atol=1e-13)
+    assert not without_idle_gates(restrict(full, [])).rotations  # six equal layers
+
+
 def finished(folder: Path) -> dict:
     return json.loads((folder / "record.json").read_text())
 
 
-GENERATE = ["task=generate", "ansatz.layers=2", "task.epochs=40", "task.seeds=1", "pruner=[curvature,magnitude]"]
+GENERATE = ["task=generate", "ansatz.layers=1", "task.epochs=40", "task.seeds=1", "pruner=[curvature,magnitude]"]
 
 
 def test_a_generator_is_trained_pruned_compared_and_shown(tmp_path, capsys) -> None:
@@ -437,7 +457,7 @@ def test_a_generator_is_trained_pruned_compared_and_shown(tmp_path, capsys) -> N
     assert names[:3] == ["full", "curvature", "curvature, tuned"] and "magnitude, tuned" in names
     assert names[-2:] == ["random", "random, tuned"] or names[-1].startswith("same gates")
     row = next(row for row in content["summary"] if row["name"] == "curvature")
-    assert row["n_parameters"] == [2, 2]  # 24 by the compression of 10
+    assert row["n_parameters"] == [1, 1]  # 12 by the compression of 10
     page = (folder / "report.html").read_text()
     assert page.count("<svg") == 3 and "task=generate" in page
     assert main([*GENERATE, f"output_dir={folder}"]) == 0

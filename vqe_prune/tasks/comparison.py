@@ -6,18 +6,19 @@ Everything goes through an objective, as with energies: nothing here knows what 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vqe_prune.ansatz.rotation import Ansatz
+from vqe_prune.ansatz.rotation import Ansatz, Rotation
 from vqe_prune.circuit import qubit_gates
 from vqe_prune.gates import count_resources
 from vqe_prune.journal import optimum_content, read_optimum
 from vqe_prune.objective import Objective
 from vqe_prune.optimize import Optimum, minimize
+from vqe_prune.paulis import Clifford, PauliSum
 from vqe_prune.prune.controls import rank_at_random, rank_by_fisher, rank_by_magnitude
 from vqe_prune.prune.curvature import rank_by_curvature
 from vqe_prune.prune.elimination import PathPoint, Ranking, eliminate, restrict
@@ -126,6 +127,38 @@ def random_start(ansatz: Ansatz, spread: float, seed: int, stream: int) -> Vecto
     return np.random.default_rng([seed, 1, stream]).normal(0.0, spread, ansatz.n_parameters)
 
 
+def without_idle_gates(ansatz: Ansatz) -> Ansatz:
+    """Return an ansatz without pairs of equal CZ gates that only gates of Z stand between: it is the same circuit."""
+    kept: list[Rotation] = []
+    for rotation in ansatz.rotations:
+        partner = _equal_before(kept, rotation)
+        if partner is None:
+            kept.append(rotation)
+        else:
+            del kept[partner]
+    return replace(ansatz, rotations=tuple(kept))
+
+
+def _equal_before(kept: Sequence[Rotation], rotation: Rotation) -> int | None:
+    """Place of the CZ that a CZ cancels, None where there is none."""
+    generator = rotation.generator
+    if not (isinstance(generator, Clifford) and generator.name == "cz"):
+        return None
+    for place in range(len(kept) - 1, -1, -1):
+        other = kept[place].generator
+        if isinstance(other, Clifford) and other.name == "cz" and set(other.qubits) == set(generator.qubits):
+            return place
+        if isinstance(other, Clifford):
+            diagonal = other.name in ("cz", "z", "s", "sdg")
+        else:
+            terms = other.terms if isinstance(other, PauliSum) else ()
+            diagonal = bool(terms) and all(letter == "Z" for _, string in terms for _, letter in string)
+        shared = not isinstance(other, PauliSum | Clifford) or set(other.qubits) & set(generator.qubits)
+        if shared and not diagonal:
+            return None
+    return None
+
+
 class _Rows:
     """The rows so far."""
 
@@ -151,7 +184,7 @@ class _Rows:
 
     def add(self, name: str, ansatz: Ansatz, angles: Vector) -> None:
         """Score an ansatz."""
-        gates = qubit_gates(ansatz, angles, "0" * self._task.n_qubits)
+        gates = qubit_gates(without_idle_gates(ansatz), angles, "0" * self._task.n_qubits)
         row: Content = {
             "name": name,
             "n_parameters": ansatz.n_parameters,
