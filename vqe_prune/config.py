@@ -83,8 +83,7 @@ def command_line(settings: Mapping[str, Any]) -> str:
     settings are taken for the study's.
     """
     if settings.get("task", {}).get("name") is not None:
-        words, usual = [f"python -m vqe_prune task={settings['task']['name']}"], usual_task(settings["task"])
-        usual.molecule = MoleculeSettings(**settings["molecule"])  # there is none, only its defaults
+        words, usual = [f"python -m vqe_prune task={settings['task']['name']}"], usual_task(settings)
     elif settings["model"]["name"] is None:
         given = settings["molecule"]
         name = given.get("source") or given["name"]

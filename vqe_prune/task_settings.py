@@ -10,7 +10,7 @@ from typing import Any
 
 from vqe_prune.ctr_settings import CTR_DATASETS, CTR_DEFAULTS, CTR_OTHERS, CTR_RULES, check_ctr, fill_ctr
 from vqe_prune.errors import InputError, near_misses
-from vqe_prune.settings import Settings, TaskSettings
+from vqe_prune.settings import MoleculeSettings, Settings, TaskSettings
 
 TASKS: dict[str, dict[str, Any]] = {
     "classify": {
@@ -127,12 +127,17 @@ def fill_task_defaults(settings: Settings) -> None:
     FILLS[str(task.name)](settings)
 
 
-def usual_task(task: Mapping[str, Any]) -> Settings:
-    """Return the settings of a task and data set with all defaults, to compare others with."""
-    settings = Settings(task=TaskSettings(name=task["name"], head=task.get("head"), dataset=task["dataset"]))
+SHAPING = ("dataset", "encoding", "loss", "head")
+"""Fields that the defaults of others depend on."""
+
+
+def usual_task(given: Mapping[str, Any]) -> Settings:
+    """Return the settings of a task with the defaults that belong to the data set, encoding and loss given."""
+    named = {key: given["task"][key] for key in ("name", *SHAPING)}
+    settings = Settings(task=TaskSettings(**named), molecule=MoleculeSettings(**given["molecule"]))
     fill_task_defaults(settings)
-    settings.task.dataset = TASKS[task["name"]].get("dataset")
-    settings.task.head = TASKS[task["name"]].get("head")
+    for key in SHAPING:
+        setattr(settings.task, key, TASKS[named["name"]].get(key))
     return settings
 
 
@@ -251,16 +256,18 @@ def _fill_circuit(settings: Settings) -> None:
     """Defaults of a task whose model is a circuit alone."""
     ansatz = settings.ansatz
     ansatz.name = ansatz.name or "hardware_efficient"
-    ansatz.blocks = ["y", "z"] if ansatz.blocks is None else ansatz.blocks
-    ansatz.entangler = ansatz.entangler or "xx"
+    ansatz.layers = ansatz.layers or 12
+    ansatz.connectivity = ansatz.connectivity or "circular"
     settings.pruner.rules = settings.pruner.rules or ["curvature"]
 
 
 def _fill_classify(settings: Settings) -> None:
     task = settings.task
+    ansatz = settings.ansatz
+    ansatz.layers, ansatz.connectivity = ansatz.layers or 16, ansatz.connectivity or "linear"
     _fill_circuit(settings)
-    settings.ansatz.layers = settings.ansatz.layers or 4
-    settings.ansatz.connectivity = settings.ansatz.connectivity or "circular"
+    ansatz.blocks = ["y"] if ansatz.blocks is None else ansatz.blocks  # images are real, and RY and CZ keep them so
+    ansatz.entangler = ansatz.entangler or "cz"
     task.qubits = task.qubits or _usual_qubits(str(task.encoding), str(task.dataset))
     task.readout = list(range(task.qubits)) if task.readout is None else task.readout
     if task.encoding == "reuploading":
@@ -269,9 +276,10 @@ def _fill_classify(settings: Settings) -> None:
 
 def _fill_generate(settings: Settings) -> None:
     task = settings.task
+    ansatz = settings.ansatz
     _fill_circuit(settings)
-    settings.ansatz.layers = settings.ansatz.layers or 12
-    settings.ansatz.connectivity = settings.ansatz.connectivity or "circular"
+    ansatz.blocks = ["y", "z"] if ansatz.blocks is None else ansatz.blocks
+    ansatz.entangler = ansatz.entangler or "xx"
     if task.loss == "mmd":
         task.shots = task.shots or 1000
         task.learning_rate = task.learning_rate or 0.05

@@ -16,9 +16,6 @@ from vqe_prune.score.curvature import remaining_inverse_hessian
 
 Vector = NDArray[np.float64]
 
-DAMPING = 1e-2
-"""Curvature added to every direction, as a share of the mean: directions that look flat are not flat for long."""
-
 
 def eliminate_in_rounds(
     bind: Callable[[Ansatz], Objective],
@@ -36,7 +33,7 @@ def eliminate_in_rounds(
     """Delete the parameters with the lowest scores, a share of those left at a time, and re-optimise, to a budget.
 
     As `vqe_prune.prune.elimination.eliminate`, in rounds; the others are first moved to where second order has them,
-    angles - M^-1[:, G] M^-1[G, G]^-1 angles_G for the group G, M the damped Hessian.
+    angles - M^-1[:, G] M^-1[G, G]^-1 angles_G for the group G, M the Hessian.
 
     Args:
         bind: Makes the objective of an ansatz.
@@ -58,7 +55,7 @@ def eliminate_in_rounds(
     while len(points[-1].kept) > budget:
         point = points[-1]
         objective = bind(restrict(ansatz, point.kept))
-        inverse = damped(inverse_hessian_at(objective, point.angles))
+        inverse = inverse_hessian_at(objective, point.angles)
         scores = rank(objective, point.angles, inverse)
         size = min(max(1, int(share * len(scores))), len(scores) - budget)
         group = np.sort(np.argsort(scores, kind="stable")[:size])
@@ -85,11 +82,3 @@ def eliminate_in_rounds(
         if progress is not None:
             progress(points[-1])
     return points
-
-
-def damped(inverse: Vector) -> Vector:
-    """Return the inverse of a Hessian after `DAMPING` times its mean curvature is added to every direction."""
-    values, vectors = np.linalg.eigh(inverse)
-    curvatures = 1.0 / values
-    found = (vectors / (curvatures + DAMPING * curvatures.mean())) @ vectors.T
-    return 0.5 * (found + found.T)

@@ -35,6 +35,9 @@ POLISHING_STEPS = 60
 GRADIENT_TOLERANCE = 3e-3
 """Of re-optimisations while pruning, per radian: the mean log-loss is then within some 1e-4 of its minimum."""
 
+DAMPING = 1e-2
+"""Of the Hessian that pruning uses; see `SampleObjective`."""
+
 SHARE = 0.1
 """Of the parameters left, how many go in a round of pruning."""
 
@@ -106,7 +109,7 @@ class Classifier:
         """Return the mean loss of an ansatz over some images, default those of the training."""
         engine = SampleEngine(n_qubits=self.n_qubits, ansatz=ansatz, references=self.references, features=self.features)
         threads = 1 if (self.settings.task.seeds or 1) > 1 else self.settings.threads or 1
-        return SampleObjective(engine, self.loss, self.split.train if rows is None else rows, threads)
+        return SampleObjective(engine, self.loss, self.split.train if rows is None else rows, threads, DAMPING)
 
     def train(self, ansatz: Ansatz, start: Vector, memory: Memory, name: str) -> tuple[Vector, Content]:
         """Train by Adam until the loss on the validation images rises."""

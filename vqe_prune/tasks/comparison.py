@@ -6,18 +6,19 @@ Everything goes through an objective, as with energies: nothing here knows what 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vqe_prune.ansatz.rotation import Ansatz
+from vqe_prune.ansatz.rotation import Ansatz, Rotation
 from vqe_prune.circuit import qubit_gates
 from vqe_prune.gates import count_resources
 from vqe_prune.journal import optimum_content, read_optimum
 from vqe_prune.objective import Objective
 from vqe_prune.optimize import Optimum, minimize
+from vqe_prune.paulis import Clifford, PauliSum
 from vqe_prune.prune.controls import rank_at_random, rank_by_fisher, rank_by_magnitude
 from vqe_prune.prune.curvature import rank_by_curvature
 from vqe_prune.prune.elimination import PathPoint, Ranking, eliminate, restrict
@@ -36,6 +37,9 @@ RANKINGS: dict[str, Ranking] = {
 """Rules by name; ``random`` takes a seed."""
 
 FULL, RANDOM = "full", "random"
+CAREFUL = 2
+"""From this many times the budget on, parameters go one at a time, and others are tried where one costs too much."""
+
 SAME_GATES, REGULAR = "same gates from scratch", "regular circuit from scratch"
 """Controls: the gates that the first rule left, and an unpruned circuit that is as small, from random angles."""
 
@@ -55,7 +59,7 @@ class CircuitTask:
         details: Returns plain data for the pictures, of an ansatz and its angles.
         spread: Standard deviation of first angles, radian.
         gradient_tolerance: Of re-optimisations on the way.
-        share: Of the parameters left, how many are deleted at a time; 0 for one at a time.
+        share: Of the parameters left, how many are deleted at a time while there are many; 0 for one at a time.
         polishing_steps: Most steps from the trained angles to the minimum of the loss that is pruned by.
 
     """
@@ -123,6 +127,38 @@ def random_start(ansatz: Ansatz, spread: float, seed: int, stream: int) -> Vecto
     return np.random.default_rng([seed, 1, stream]).normal(0.0, spread, ansatz.n_parameters)
 
 
+def without_idle_gates(ansatz: Ansatz) -> Ansatz:
+    """Return an ansatz without pairs of equal CZ gates that only gates of Z stand between: it is the same circuit."""
+    kept: list[Rotation] = []
+    for rotation in ansatz.rotations:
+        partner = _equal_before(kept, rotation)
+        if partner is None:
+            kept.append(rotation)
+        else:
+            del kept[partner]
+    return replace(ansatz, rotations=tuple(kept))
+
+
+def _equal_before(kept: Sequence[Rotation], rotation: Rotation) -> int | None:
+    """Place of the CZ that a CZ cancels, None where there is none."""
+    generator = rotation.generator
+    if not (isinstance(generator, Clifford) and generator.name == "cz"):
+        return None
+    for place in range(len(kept) - 1, -1, -1):
+        other = kept[place].generator
+        if isinstance(other, Clifford) and other.name == "cz" and set(other.qubits) == set(generator.qubits):
+            return place
+        if isinstance(other, Clifford):
+            diagonal = other.name in ("cz", "z", "s", "sdg")
+        else:
+            terms = other.terms if isinstance(other, PauliSum) else ()
+            diagonal = bool(terms) and all(letter == "Z" for _, string in terms for _, letter in string)
+        shared = not isinstance(other, PauliSum | Clifford) or set(other.qubits) & set(generator.qubits)
+        if shared and not diagonal:
+            return None
+    return None
+
+
 class _Rows:
     """The rows so far."""
 
@@ -148,7 +184,7 @@ class _Rows:
 
     def add(self, name: str, ansatz: Ansatz, angles: Vector) -> None:
         """Score an ansatz."""
-        gates = qubit_gates(ansatz, angles, "0" * self._task.n_qubits)
+        gates = qubit_gates(without_idle_gates(ansatz), angles, "0" * self._task.n_qubits)
         row: Content = {
             "name": name,
             "n_parameters": ansatz.n_parameters,
@@ -187,10 +223,17 @@ def _path(
         "gradient_tolerance": task.gradient_tolerance,
         "progress": progress,
     }
-    if not task.share:
-        enough = lambda point: len(point.kept) <= budget  # noqa: E731
-        return eliminate(task.bind, task.full, optimum, ranking, enough=enough, **common)
-    steps, share = task.polishing_steps, task.share
-    return eliminate_in_rounds(
-        task.bind, task.full, optimum, ranking, budget=budget, share=share, max_steps=steps, **common
+    if task.share and _left(task, common["earlier"]) > CAREFUL * budget:
+        steps, share = task.polishing_steps, task.share
+        common["earlier"] = eliminate_in_rounds(
+            task.bind, task.full, optimum, ranking, budget=CAREFUL * budget, share=share, max_steps=steps, **common
+        )
+    careful = rule != RANDOM  # chance that is corrected is none
+    return eliminate(
+        task.bind, task.full, optimum, ranking, enough=lambda point: len(point.kept) <= budget, verify=careful, **common
     )
+
+
+def _left(task: CircuitTask, path: Sequence[PathPoint]) -> int:
+    """Parameters left at the end of a path that may not have begun."""
+    return len(path[-1].kept) if path else task.full.n_parameters

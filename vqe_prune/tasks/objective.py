@@ -48,11 +48,13 @@ class SampleObjective:
         loss: Of their probabilities.
         rows: The samples that count, default all; shape (n_rows,).
         threads: Threads that share blocks of samples.
+        damping: Curvature that `hessian` adds to every direction, as a share of the mean.
 
     """
 
-    def __init__(self, engine: SampleEngine, loss: Loss, rows: Rows, threads: int = 1) -> None:
-        self.engine, self.loss, self.rows, self.threads = engine, loss, rows, threads
+    def __init__(self, engine: SampleEngine, loss: Loss, rows: Rows, threads: int = 1, damping: float = 0.0) -> None:
+        self.engine, self.loss, self.rows, self.threads = engine, loss, np.asarray(rows), threads
+        self.damping = damping
         self._blocks: list[tuple[Rows, Block]] | None = None
 
     @property
@@ -118,7 +120,7 @@ class SampleObjective:
         Newton); shape (n_parameters, n_parameters).
 
         It is positive semi-definite, costs little more than a gradient, and is the whole Hessian where the loss cannot
-        be lower; `exact_hessian` has the rest.
+        be lower; `exact_hessian` has the rest. Damping keeps a step from going far along directions that look flat.
 
         Reference: B. Hassibi, D. G. Stork, Second order derivatives for network pruning: optimal brain surgeon, 1992,
             which prunes by it.
@@ -126,9 +128,11 @@ class SampleObjective:
         """
         if self._of_outcomes:
             probabilities, rates = self._rates(angles)
-            return rates @ self.loss.slope_changes(probabilities[:, None], rates.T, self.rows)
-        rows = self.jacobian(angles)
-        return 4.0 * rows @ rows.T
+            found = rates @ self.loss.slope_changes(probabilities[:, None], rates.T, self.rows)
+        else:
+            rows = self.jacobian(angles)
+            found = 4.0 * rows @ rows.T
+        return found + self.damping * np.trace(found) / max(len(found), 1) * np.eye(len(found))
 
     def exact_hessian(self, angles: Vector) -> Vector:
         """Return the second derivatives of the mean loss, shape (n_parameters, n_parameters)."""
@@ -185,7 +189,7 @@ class SampleObjective:
 
     def of(self, rows: Rows) -> SampleObjective:
         """Return the mean loss over other samples."""
-        return SampleObjective(self.engine, self.loss, rows, self.threads)
+        return SampleObjective(self.engine, self.loss, rows, self.threads, self.damping)
 
     def _over_blocks(self, work: Callable[..., Any]) -> list[Any]:
         """Return work(rows, block) of every block of samples, in their order."""
