@@ -93,9 +93,13 @@ def main() -> int:
     print(file=sys.stderr)
     table = gathered([row for rows in found for row in rows])
     show([shown(name, row) for name, row in table.items()], as_json=arguments.json)
-    areas = {name: np.array(row["AUC"]) for name, row in table.items()}
+    areas, losses = ({name: np.array(row[key]) for name, row in table.items()} for key in ("AUC", "log-loss"))
     complaints = shortfalls(areas)
-    remarks(areas, as_json=arguments.json)
+    if not arguments.json:
+        print("\nAUC (higher is better)")
+        remarks(areas)
+        print("\nlog-loss (lower is better)")
+        remarks(losses)
     for complaint in complaints:
         print(f"SHORT: {complaint}", file=sys.stderr)
     return 1 if complaints else 0
@@ -142,10 +146,8 @@ def shortfalls(areas: dict[str, Any]) -> list[str]:
     return complaints
 
 
-def remarks(areas: dict[str, Any], *, as_json: bool) -> None:
-    """Say for every control whether it is clearly worse than what it is a control of: by two standard errors."""
-    if as_json:
-        return
+def remarks(areas: dict[str, Any]) -> None:
+    """Say for every control whether it clearly differs from what it is a control of: by two standard errors."""
     pairs = [("fin", name) for name in areas if name.startswith("fin, ") or name.startswith("din")]
     pairs += [("curvature, tuned", name) for name in areas if "random" in name or "scratch" in name or name == "full"]
     pairs += [("full", "fin, linear head"), ("full", "fin")]
