@@ -10,7 +10,7 @@ from vqe_prune.engine.samples import SampleEngine
 from vqe_prune.optimize import minimize
 from vqe_prune.prune.controls import rank_at_random
 from vqe_prune.prune.curvature import rank_by_curvature
-from vqe_prune.prune.elimination import eliminate, restrict
+from vqe_prune.prune.elimination import restrict
 from vqe_prune.prune.rounds import eliminate_in_rounds
 from vqe_prune.tasks.data import load_images, split_images
 from vqe_prune.tasks.encoding import amplitude_states
@@ -36,17 +36,13 @@ def accuracy(ansatz, angles):
     return 100 * np.mean(classes == images.labels[split.test])
 
 
-full = hardware_efficient(6, 16, blocks=["y"], entangler="cz", pairs=connected_pairs("linear", 6))
+full = hardware_efficient(6, 24, blocks=["y"], entangler="cz", pairs=connected_pairs("linear", 6))
 start = np.random.default_rng(0).normal(0.0, 0.3, full.n_parameters)
 optimum = minimize(log_loss(full), start, gradient_tolerance=3e-3, max_steps=60)
 print(f"full:      {full.n_parameters} parameters, test accuracy {accuracy(full, optimum.angles):.1f} %")
 found = {}
 for name, rule in (("curvature", rank_by_curvature), ("random", rank_at_random(0))):
-    path = eliminate_in_rounds(log_loss, full, optimum, rule, budget=18, share=0.1, max_steps=60)
-    path = eliminate(
-        log_loss, full, optimum, rule, enough=lambda point: len(point.kept) == 9, earlier=path,
-        gradient_tolerance=3e-3, verify=name == "curvature",
-    )  # fmt: skip
+    path = eliminate_in_rounds(log_loss, full, optimum, rule, budget=14, share=0.1, max_steps=60)
     small = restrict(full, path[-1].kept)
     found[name] = accuracy(small, path[-1].angles)
     print(f"{name + ':':10} {small.n_parameters} parameters, test accuracy {found[name]:.1f} %")

@@ -264,7 +264,7 @@ def _fill_circuit(settings: Settings) -> None:
 def _fill_classify(settings: Settings) -> None:
     task = settings.task
     ansatz = settings.ansatz
-    ansatz.layers, ansatz.connectivity = ansatz.layers or 16, ansatz.connectivity or "linear"
+    ansatz.layers, ansatz.connectivity = ansatz.layers or 24, ansatz.connectivity or "linear"
     _fill_circuit(settings)
     ansatz.blocks = ["y"] if ansatz.blocks is None else ansatz.blocks  # images are real, and RY and CZ keep them so
     ansatz.entangler = ansatz.entangler or "cz"
