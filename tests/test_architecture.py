@@ -11,30 +11,35 @@ PACKAGE = Path(vqe_prune.__file__).parent
 ORDER = [
     "errors", "units", "parallel", "launcher_settings", "launchers", "wording", "time_left", "run_folder", "console",
     "google_credentials", "settings", "setting_types", "lie_settings", "device_settings", "excitation_settings",
-    "scan_settings", "excited_settings", "molecule_settings", "engine_settings", "dipole", "electrons", "fcidump",
-    "molecule_input", "basis_sets", "active_space", "correlation", "natural_orbitals", "chemistry",
-    "engine.pauli_kernels", "paulis", "lattice", "models", "automorphism", "symmetry", "problem", "alignment",
-    "neighbours", "ansatz.rotation", "ansatz.ucc", "ansatz.fabric", "ansatz.amplitudes", "ansatz.order", "starts",
-    "ansatz.layered", "ansatz.imported", "engine.determinants", "engine.kernels", "engine.sector", "engine.blocks",
-    "engine.jax_kernels", "engine.accelerator", "engine.statevector", "exact", "qubit_problem", "objective",
-    "observables", "spectrum", "subspace", "other_states", "optimize", "score.curvature", "continuation", "training",
-    "orbitals", "forces", "score.information", "score.space", "score.lie", "score.kernel", "score.summary",
-    "score.identifiers", "gates", "multiplexed", "circuit", "linear_map", "encoding", "clifford", "basis_change",
-    "grouping", "clifford_points", "mitigation", "measurement_plan", "measure", "shift_rules", "shot_energy",
-    "shot_vqe", "prune.plan", "prune.symmetry", "prune.curvature", "prune.elimination", "prune.coarse",
-    "prune.controls", "prune.certificate", "prune.journal", "prune.rule", "prune.absorption", "prune.passes",
-    "prune.eqntk", "prune.cells", "prune.distances", "prune.condense", "prune.calibration", "prune.limits",
-    "prune.merge_certificate", "prune.lie", "deflation", "prune.notes", "prune.steps", "prune.symmetry_notes",
-    "prune.pruning", "geometry", "prune.family", "adapt", "excitation_lists", "openfermion_operators", "engine.qsim",
-    "hardware.placement", "hardware.twirling", "hardware.compilation", "hardware.cost", "hardware.transfer",
-    "hardware.virtual", "hardware.processors", "hardware.jobs", "hardware.runner", "hardware", "noisy_energy",
-    "report.record", "report.properties", "report.table", "report.pictures", "report.circuit_picture", "report.layout",
-    "report.score_pictures", "report.optimization", "report.device_picture", "report.device_table", "report.complaints",
-    "report.excited_table", "report.geometry_table", "report.summary", "report.page", "report.scan_table",
-    "report.scan_pictures", "report.scan_page", "report.stored", "report.comparison", "report", "report.merge",
-    "report.merge_table", "report.merge_pictures", "report.merge_page", "report.__main__", "excited", "journal",
-    "config", "choices", "catalogue", "completion", "commands", "inputs", "results", "device_time", "device_vqe",
-    "on_device", "study", "batch", "curve", "scan", "sweep", "search", "multirun", "__main__",
+    "scan_settings", "excited_settings", "molecule_settings", "ctr_settings", "task_settings", "engine_settings",
+    "dipole", "electrons", "fcidump", "molecule_input", "basis_sets", "active_space", "correlation", "natural_orbitals",
+    "chemistry", "engine.pauli_kernels", "paulis", "lattice", "models", "automorphism", "symmetry", "problem",
+    "alignment", "neighbours", "ansatz.rotation", "ansatz.ucc", "ansatz.fabric", "ansatz.amplitudes", "ansatz.order",
+    "starts", "ansatz.layered", "ansatz.imported", "engine.determinants", "engine.kernels", "engine.sector",
+    "engine.blocks", "engine.jax_kernels", "engine.accelerator", "engine.statevector", "engine.sample_kernels",
+    "engine.samples", "exact", "qubit_problem", "objective", "observables", "spectrum", "subspace", "other_states",
+    "optimize", "score.curvature", "continuation", "training", "orbitals", "forces", "score.information", "score.space",
+    "score.lie", "score.kernel", "score.summary", "score.identifiers", "gates", "multiplexed", "circuit", "linear_map",
+    "encoding", "clifford", "basis_change", "grouping", "clifford_points", "mitigation", "measurement_plan", "measure",
+    "shift_rules", "shot_energy", "shot_vqe", "prune.plan", "prune.symmetry", "prune.curvature", "prune.elimination",
+    "prune.rounds", "prune.coarse", "prune.controls", "prune.certificate", "prune.journal", "prune.rule",
+    "prune.absorption", "prune.passes", "prune.eqntk", "prune.cells", "prune.distances", "prune.condense",
+    "prune.calibration", "prune.limits", "prune.merge_certificate", "prune.lie", "deflation", "prune.notes",
+    "prune.steps", "prune.symmetry_notes", "prune.pruning", "geometry", "prune.family", "adapt", "excitation_lists",
+    "openfermion_operators", "engine.qsim", "hardware.placement", "hardware.twirling", "hardware.compilation",
+    "hardware.cost", "hardware.transfer", "hardware.virtual", "hardware.processors", "hardware.jobs", "hardware.runner",
+    "hardware", "noisy_energy", "report.record", "report.properties", "report.table", "report.pictures",
+    "report.circuit_picture", "report.layout", "report.score_pictures", "report.optimization", "report.device_picture",
+    "report.device_table", "report.complaints", "report.excited_table", "report.geometry_table", "report.summary",
+    "report.page", "report.scan_table", "report.scan_pictures", "report.scan_page", "report.stored",
+    "report.comparison", "report", "report.merge", "report.merge_table", "report.merge_pictures", "report.merge_page",
+    "report.__main__", "excited", "journal", "config", "choices", "catalogue", "completion", "commands", "inputs",
+    "results", "device_time", "device_vqe", "on_device", "study", "batch", "curve", "scan", "report.task_table",
+    "report.task_pictures", "report.task_page", "tasks.memory", "tasks.losses", "tasks.objective", "tasks.training",
+    "tasks.comparison", "tasks.idx", "tasks.data", "tasks.encoding", "tasks.classify", "tasks.generate",
+    "tasks.click_logs", "tasks.click_synthetic", "tasks.click_files", "tasks.click_metrics", "tasks.fragments",
+    "tasks.ctr_models", "tasks.fin", "tasks.circuit_head", "tasks.ctr_training", "tasks.ctr_runs", "tasks.ctr_pruning",
+    "tasks.ctr_pictures", "tasks.ctr", "tasks.study", "sweep", "search", "multirun", "__main__",
 ]  # fmt: skip
 
 
@@ -43,7 +48,7 @@ def modules() -> dict[str, Path]:
     for path in PACKAGE.rglob("*.py"):
         parts = path.relative_to(PACKAGE).with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        if path.read_text().count("import") and name not in ("", "ansatz", "engine", "prune", "score"):
+        if path.read_text().count("import") and name not in ("", "ansatz", "engine", "prune", "score", "tasks"):
             names[name] = path
     return names
 

@@ -291,6 +291,7 @@ def test_every_setting_is_in_the_help(capsys) -> None:
             "ansatz.name": "ansatz=",
             "model.name": "model=NAME",
             "device.name": "device=",
+            "task.name": "task=",
         }
         shown = short.get(key, "pruner=" if key == "pruner.rules" else f"{key}=")
         assert shown in text, key

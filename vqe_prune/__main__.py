@@ -17,6 +17,7 @@ from vqe_prune.google_credentials import GOOGLE, check_credentials
 from vqe_prune.molecule_input import molecule_names
 from vqe_prune.run_folder import check_writable
 from vqe_prune.settings import Settings
+from vqe_prune.task_settings import DATASETS
 
 USAGE = """\
 Usage: python -m vqe_prune [setting=value ...]
@@ -144,6 +145,36 @@ A scan:
   scan.structure=         {scan_structure}: one pruned structure for the whole curve, one for each point, or both
                           (common; each where one structure cannot be: ansätze on qubits, fabrics, pruner=lie)
 
+A task on data:
+  task=                   {task}: a loss on data in place of an energy, pruned by the same rules and
+                          compared with a random rule and with training from scratch, over several seeds
+  task.dataset=           of classify {classify_data} (digits); of generate {generate_data};
+                          of ctr {ctr_data} (synthetic)
+  task.data_dir=          folder of the IDX files of mnist and fashion_mnist (fetched into the user's cache); of ctr a
+                          file or folder of Ele.me, or a file of check-ins
+  task.classes=           [4,9]: labels to tell apart, two or more
+  task.samples=           [training,validation,test] images (of digits and mnist at most [1000,400,1000])
+  task.encoding=          {task_encoding}: how pixels (amplitude) or their principal components enter
+                          the circuit (amplitude)
+  task.qubits=            of classify: a component each, or log2 of the pixels (8; 6 for the 64 pixels of digits);
+                          of ctr with a circuit as head (4, with ansatz.layers=3)
+  task.features=          of reuploading: components that the layers encode in turn (task.qubits)
+  task.readout=           qubits whose <Z> are read, dealt to the classes in turn (all; one will do for two classes)
+  task.scale=             factor of <Z> in the logistic or softmax function (4)
+  task.size=              [rows,columns] of bars and stripes: [2,2], [2,3] or [3,3] ([2,2])
+  task.loss=              of generate: {task_loss}; kl is exact, mmd is of task.shots samples (kl)
+  task.shots=             samples a step of mmd (1000)
+  task.epochs= task.batch= task.learning_rate= task.patience=    of training; it ends task.patience epochs after the
+                          best loss on the validation images
+  task.models=            of ctr, any of [{task_models}] (all; with task.head=circuit one, fin)
+  task.sets=              what fin's set operations act on: {task_sets} (both)
+  task.head=              {task_head}: of ctr, from features to a click; a circuit is pruned (mlp)
+  task.events=            of ctr, newest clicks of a history that are looked at (1000)
+  task.negatives=         of foursquare, venues not visited for each visited one (4)
+  task.rows=              of eleme, most rows of each file (200000)
+  task.compression=       prunes to parameters / this, unless pruner.parameters is given (10)
+  task.seeds=             data splits and first angles that everything is repeated with, from seed= on (5)
+
 Every run:
   exact=                  false leaves out the exact energy (true)
   seed=                   of the random rule, and the first of the random starts and restarts (0)
@@ -219,6 +250,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         collecting = arguments[:1] == [COLLECT]
         settings = config.settings_of_run(_folder(arguments[1:])) if collecting else config.parse_settings(arguments)
         _check_surroundings(settings)
+        if settings.task.name is not None:
+            if collecting:
+                raise InputError("collect: a task measures on no device: there is nothing to collect")
+            from vqe_prune.tasks import study as task_study
+
+            task_study.run(settings)
+            return 0
         if settings.study == "scan":
             if collecting:
                 raise InputError("collect: a scan measures on no device: there is nothing to collect")
@@ -277,6 +315,8 @@ def _choices() -> dict[str, str]:
     found["lines"] = ", ".join(config.LATTICES[:3])
     found["mitigations"] = ", ".join(device_settings.MITIGATIONS)
     found["encodings"] = ", ".join(config.ENCODINGS[:5]) + ",\n" + " " * 26 + ", ".join(config.ENCODINGS[5:])
+    for name, datasets in DATASETS.items():
+        found[f"{name}_data"] = ", ".join(datasets)
     return {**found, "kinds": "|".join(KINDS), "shells": "|".join(SHELLS)}
 
 

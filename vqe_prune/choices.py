@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vqe_prune import config, device_settings, excited_settings
 from vqe_prune.console import OUTPUTS
+from vqe_prune.ctr_settings import CTR_MODELS, HEADS, SET_READINGS
 from vqe_prune.engine_settings import ENGINES
 from vqe_prune.excitation_settings import ORDERS, STARTS
 from vqe_prune.launcher_settings import LAUNCHERS, OBJECTIVES, SWEEPERS, multirun_keys
@@ -13,6 +14,7 @@ from vqe_prune.molecule_settings import AUTO, ORBITALS
 from vqe_prune.scan_settings import STRUCTURES, STUDIES
 from vqe_prune.setting_types import NONE, kinds
 from vqe_prune.settings import Settings
+from vqe_prune.task_settings import DATASETS, LOSSES, TASK_ENCODINGS, TASKS
 
 FILES = ("molecule", "model", "model.lattice", "ansatz", "output_dir")
 """Settings whose value may be a file or a folder."""
@@ -52,6 +54,13 @@ def choices() -> dict[str, tuple[str, ...]]:
         "nuclei": excited_settings.NUCLEI,
         "study": STUDIES,
         "scan.structure": STRUCTURES,
+        "task": tuple(TASKS),
+        "task.dataset": tuple(name for names in DATASETS.values() for name in names),
+        "task.encoding": TASK_ENCODINGS,
+        "task.loss": LOSSES,
+        "task.models": CTR_MODELS,
+        "task.sets": SET_READINGS,
+        "task.head": HEADS,
         "engine": ENGINES,
         "output": OUTPUTS,
         "launcher": tuple(LAUNCHERS),

@@ -28,6 +28,7 @@ from vqe_prune.molecule_settings import check_molecule
 from vqe_prune.scan_settings import check_scan, fill_scan_defaults, scanned_key
 from vqe_prune.setting_types import listed, wrong_kind
 from vqe_prune.settings import NOT_IN_DIGEST, OF_ELECTRONS, OF_PROGRAM, MoleculeSettings, Settings, digest
+from vqe_prune.task_settings import check_task, data_files, fill_task_defaults, task_name, usual_task
 
 ANSATZE = (*OF_ELECTRONS, "hardware_efficient", "hva", "qaoa")
 RULES = ("symmetry", "eqntk", "lie", "curvature", "magnitude", "random", "fisher")
@@ -69,6 +70,7 @@ GROUPS = {
     "pruner": "rules",
     "device": "name",
     "excited": "states",
+    "task": "name",
 }
 """Short forms: ``pruner=curvature`` sets ``pruner.rules``, for excitations to [symmetry,curvature]; lists stay."""
 
@@ -82,7 +84,9 @@ def command_line(settings: Mapping[str, Any]) -> str:
     Settings at their default are left out, and those that the molecule's file gives; where the file has gone, its
     settings are taken for the study's.
     """
-    if settings["model"]["name"] is None:
+    if settings.get("task", {}).get("name") is not None:
+        words, usual = [f"task={settings['task']['name']}"], usual_task(settings)
+    elif settings["model"]["name"] is None:
         given = settings["molecule"]
         name = given.get("source") or given["name"]
         words = [f"molecule={name}"]
@@ -97,10 +101,11 @@ def command_line(settings: Mapping[str, Any]) -> str:
         usual = Settings(molecule=MoleculeSettings(**settings["molecule"]))
         usual.model.name = settings["model"]["name"]
         usual.model.lattice = settings["model"]["lattice"]
-    usual.ansatz.name = settings["ansatz"]["name"]
-    check_molecule(usual.molecule, set())
-    _fill_defaults(usual)
-    if settings["ansatz"]["name"] != _default_ansatz(usual):
+    if usual.task.name is None:
+        usual.ansatz.name = settings["ansatz"]["name"]
+        check_molecule(usual.molecule, set())
+        _fill_defaults(usual)
+    if usual.task.name is None and settings["ansatz"]["name"] != _default_ansatz(usual):
         words.append(f"ansatz={settings['ansatz']['name']}")
     default_values = asdict(usual)
     short = {f"{group}.{name}": group for group, name in GROUPS.items() if group != "molecule"}
@@ -161,6 +166,8 @@ def output_folder(settings: Settings) -> Path:
 
 
 def _problem_name(settings: Settings) -> str:
+    if settings.task.name is not None:
+        return task_name(settings.task)
     model = settings.model
     if model.name is None:
         return settings.molecule.name
@@ -206,7 +213,7 @@ def parse_settings(arguments: Sequence[str]) -> Settings:
             raise InputError(wrong_kind(key, value)) from error
     settings = OmegaConf.to_object(merged)
     assert isinstance(settings, Settings)
-    _check(settings, set(values))
+    _check(settings, set(values) | set(molecular))
     _fill_defaults(settings)
     return settings
 
@@ -307,6 +314,11 @@ def _files_of(settings: Settings) -> dict[str, str]:
 def _fill_defaults(settings: Settings) -> None:
     """Put in what None stands for, so that the record says what was done."""
     model, ansatz, rules = settings.model, settings.ansatz, settings.pruner.rules
+    if settings.task.name is not None:
+        settings.pruner.rules = [rule for rule in rules if rule != WITH_SYMMETRY]
+        fill_task_defaults(settings)
+        settings.file_contents = {key: _hash_of(Path(name)) for key, name in data_files(settings.task).items()}
+        return
     ansatz.name = ansatz.name or _default_ansatz(settings)
     if ansatz.name in LAYERED:
         ansatz.layers = ansatz.layers or LAYERED[ansatz.name]
@@ -331,6 +343,8 @@ def _fill_defaults(settings: Settings) -> None:
 def _check(settings: Settings, given: set[str]) -> None:
     """Raise InputError for values out of range and for settings without effect."""
     pruner = settings.pruner
+    if check_task(settings, given, [rule for rule in pruner.rules if rule != WITH_SYMMETRY]):
+        return
     check_molecule(settings.molecule, given)
     _check_model(settings, given)
     _check_ansatz(settings, given)

@@ -160,6 +160,40 @@ class ScanSettings:
     structure: str | None = None
 
 
+@dataclass
+class TaskSettings:
+    """A task that is no ground state, and what each task has of its own; None stands for the task's default.
+
+    `vqe_prune.task_settings` says which field belongs to which task.
+    """
+
+    name: str | None = None
+    dataset: str | None = None
+    data_dir: str | None = None
+    classes: list[int] | None = None
+    size: list[int] | None = None
+    samples: list[int] | None = None  # training, validation, test
+    qubits: int | None = None
+    features: int | None = None
+    encoding: str | None = None
+    readout: list[int] | None = None
+    scale: float | None = None
+    loss: str | None = None
+    shots: int | None = None
+    epochs: int | None = None
+    batch: int | None = None
+    learning_rate: float | None = None
+    patience: int | None = None
+    models: list[str] | None = None
+    sets: str | None = None
+    head: str | None = None
+    events: int | None = None
+    negatives: int | None = None
+    rows: int | None = None
+    compression: float | None = None
+    seeds: int | None = None
+
+
 OF_ELECTRONS = ("uccsd", "uccd", "puccd", "uccgsd", "kupccgsd", "tups", "qnp")
 """Ansätze of excitations; all others act on qubits."""
 
@@ -178,6 +212,7 @@ class Settings:
     excited: ExcitedSettings = field(default_factory=ExcitedSettings)
     nuclei: str = "fixed"
     scan: ScanSettings = field(default_factory=ScanSettings)
+    task: TaskSettings = field(default_factory=TaskSettings)
     study: str = "ground_state"
     encoding: str = "auto"
     exact: bool = True
@@ -207,4 +242,6 @@ def digest(settings: Settings) -> str:
     for key in NOT_IN_DIGEST:
         group, _, name = key.rpartition(".")
         del (content[group] if group else content)[name]
+    if settings.task.name is None:
+        del content["task"]  # studies of ground states keep the digests they had before there were tasks
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]

@@ -137,6 +137,8 @@ def read_sweep(arguments: Sequence[str]) -> Sweep:
     for key in OF_ALL:
         if key in swept:
             raise InputError(f"{key} is one for all points of a multirun; give one value")
+    if "task" in texts or "task" in swept:
+        raise InputError("task= has its own seeds and parallel processes (task.seeds=5); leave --multirun out")
     if "study" in swept:
         raise InputError("study is one for all points of a multirun; run one multirun for each")
     whole = config.parse_settings([f"{key}={texts[key]}" for key in OF_ALL if key in texts])

@@ -72,14 +72,19 @@ class Rotation:
         generator: The Hermitian generator G; a Clifford gate has no parameter and its angle no meaning.
         parameter: Index of the parameter it follows, or None for a constant angle.
         coefficient: Factor of that parameter; the angle itself (radian) where `parameter` is None.
+        feature: Of a gate that encodes data, which of a sample's features its angle follows, coefficient *
+            sample[feature]; such a gate has no parameter, so that pruning leaves it alone. None for all others.
 
     """
 
     generator: Generator
     parameter: int | None
     coefficient: float = 1.0
+    feature: int | None = None
 
     def __post_init__(self) -> None:
+        if self.feature is not None and (self.parameter is not None or isinstance(self.generator, Clifford)):
+            raise ValueError("A gate with a feature must be a rotation without a parameter")
         if isinstance(self.generator, Clifford) and self.parameter is not None:
             raise ValueError(f"A Clifford gate must have no parameter, but {self.generator.label} follows one")
 

@@ -69,12 +69,13 @@ class CompiledAnsatz:
     coefficients: Vector
 
 
-def compile_ansatz(n_qubits: int, ansatz: Ansatz) -> CompiledAnsatz:
+def compile_ansatz(n_qubits: int, ansatz: Ansatz, *, with_data: bool = False) -> CompiledAnsatz:
     """Tabulate every Pauli string and Clifford gate of an ansatz.
 
     Args:
         n_qubits: Number of qubits n.
         ansatz: Rotations whose generators are a `PauliSum` or a `Clifford`.
+        with_data: Whether gates that encode a sample's features are allowed.
 
     Returns:
         The elementary gates, one for each Pauli string.
@@ -99,6 +100,8 @@ def compile_ansatz(n_qubits: int, ansatz: Ansatz) -> CompiledAnsatz:
             raise ValueError(
                 f"Argument `ansatz` must act on {n_qubits} qubits, but rotation {index} is {generator.label}"
             )
+        if rotation.feature is not None and not with_data:
+            raise ValueError(f"Argument `ansatz` must not encode data, but rotation {index} follows a feature")
         if isinstance(generator, Clifford):
             if rotation.parameter is not None:
                 raise ValueError(
