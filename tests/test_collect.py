@@ -1,6 +1,7 @@
 """Jobs of Google's service from the command line: sent together, left alone, collected; nothing is sent twice."""
 
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -181,7 +182,7 @@ def test_a_virtual_study_has_nothing_to_collect(tmp_path: Path, capsys: pytest.C
     assert main(["collect", f"{tmp_path}/run"]) == 2
     refused = capsys.readouterr().err
     assert "on the virtual willow_pink" in refused and "nothing to collect" in refused and refused.count("\n") == 1
-    command = refused.partition("type python -m vqe_prune ")[2].split()
+    command = shlex.split(refused.partition("type python -m vqe_prune ")[2])
     assert not (tmp_path / "run" / "record.json").exists()
     assert main(command) == 0
     assert read_record(tmp_path / "run").device == first

@@ -19,7 +19,7 @@ from vqe_prune.setting_types import kinds
 
 FREE_TEXTS = {
     "molecule.geometry", "model.reference", "device.project", "device.processor", "device.run", "device.snapshot",
-    "device.config", "output_dir", "molecule.name",
+    "device.config", "output_dir", "molecule.name", "task.data_dir",
 }  # fmt: skip
 """Settings that are texts without choices; a new one belongs here or into `choices`."""
 
@@ -39,6 +39,12 @@ SURROUNDINGS = {
     "device.start": ["device=weber", "device.optimizer=spsa"],
     "excited.method": ["excited=2"],
     "excited.ansatz": ["excited=2", "excited.method=deflation"],
+    "task.dataset": ["task=classify"],
+    "task.encoding": ["task=classify"],
+    "task.loss": ["task=generate"],
+    "task.models": ["task=ctr"],
+    "task.sets": ["task=ctr"],
+    "task.head": ["task=ctr"],
     "scan.structure": ["study=scan", "scan.bond_length=[1,2,0.5]"],
 }
 

@@ -546,9 +546,10 @@ def test_bad_input_is_one_line(words, capsys, tmp_path, monkeypatch) -> None:
 
 
 def test_the_command_repeats_the_settings() -> None:
+    import shlex
     from dataclasses import asdict
 
     for words in (["task=generate", "task.loss=mmd", "task.shots=50"], ["task=classify", "task.encoding=reuploading"]):
         settings = config.parse_settings([*words, "pruner=[fisher]", "seed=3"])
-        again = config.parse_settings(config.command_line(asdict(settings)).split()[3:])
+        again = config.parse_settings(shlex.split(config.command_line(asdict(settings)))[3:])
         assert asdict(again) == asdict(settings)

@@ -231,43 +231,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's would too: some 100 times slower beside other work
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        if {"-h", "--help"} & set(arguments):
-            print(USAGE.format(**_choices()), flush=True)
-            return 0
-        if {"-m", "--multirun"} & set(arguments):
-            from vqe_prune import multirun
-
-            return multirun.run([each for each in arguments if each not in ("-m", "--multirun")])
-        if "--version" in arguments:
-            from vqe_prune import __version__
-
-            print(__version__)
-            return 0
-        answer = run_command(arguments)
-        if answer is not None:
-            print(answer, flush=True)
-            return 0
-        collecting = arguments[:1] == [COLLECT]
-        settings = config.settings_of_run(_folder(arguments[1:])) if collecting else config.parse_settings(arguments)
-        _check_surroundings(settings)
-        if settings.task.name is not None:
-            if collecting:
-                raise InputError("collect: a task measures on no device: there is nothing to collect")
-            from vqe_prune.tasks import study as task_study
-
-            task_study.run(settings)
-            return 0
-        if settings.study == "scan":
-            if collecting:
-                raise InputError("collect: a scan measures on no device: there is nothing to collect")
-            from vqe_prune import scan
-
-            return ConvergenceError.exit_status if scan.unfinished(scan.run(settings)) else 0
-        from vqe_prune import report, study  # imports PySCF: only once the settings are known to be good
-
-        record = study.run(settings, collect=collecting)
+        return _run(arguments)
     except PendingError as error:
-        if not collecting:  # device.wait=false: all is sent, as it was asked for
+        if arguments[:1] != [COLLECT]:  # device.wait=false: all is sent, as it was asked for
             print(error)
             return 0
         print(f"vqe_prune: {error}", file=sys.stderr)
@@ -287,7 +253,45 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nvqe_prune: interrupted; the same command goes on where this one stopped", file=sys.stderr)
         return 130
-    return ConvergenceError.exit_status if report.unfinished(record) else 0
+
+
+def _run(arguments: Sequence[str]) -> int:
+    """Do what the arguments say; what is large is imported only once the settings are known to be good."""
+    if {"-h", "--help"} & set(arguments):
+        print(USAGE.format(**_choices()), flush=True)
+        return 0
+    if {"-m", "--multirun"} & set(arguments):
+        from vqe_prune import multirun
+
+        return multirun.run([each for each in arguments if each not in ("-m", "--multirun")])
+    if "--version" in arguments:
+        from vqe_prune import __version__
+
+        print(__version__)
+        return 0
+    answer = run_command(arguments)
+    if answer is not None:
+        print(answer, flush=True)
+        return 0
+    collecting = arguments[:1] == [COLLECT]
+    settings = config.settings_of_run(_folder(arguments[1:])) if collecting else config.parse_settings(arguments)
+    _check_surroundings(settings)
+    is_scan, is_task = settings.study == "scan", settings.task.name is not None
+    if collecting and (is_scan or is_task):
+        kind = "scan" if is_scan else "task"
+        raise InputError(f"collect: a {kind} measures on no device: there is nothing to collect")
+    if is_task:
+        from vqe_prune.tasks import study as task_study
+
+        task_study.run(settings)
+        return 0
+    if is_scan:
+        from vqe_prune import scan
+
+        return ConvergenceError.exit_status if scan.unfinished(scan.run(settings)) else 0
+    from vqe_prune import report, study
+
+    return ConvergenceError.exit_status if report.unfinished(study.run(settings, collect=collecting)) else 0
 
 
 def _check_surroundings(settings: Settings) -> None:

@@ -16,7 +16,7 @@ from vqe_prune.setting_types import NONE, kinds
 from vqe_prune.settings import Settings
 from vqe_prune.task_settings import DATASETS, LOSSES, TASK_ENCODINGS, TASKS
 
-FILES = ("molecule", "model", "model.lattice", "ansatz", "output_dir")
+FILES = ("molecule", "model", "model.lattice", "ansatz", "task.data_dir", "output_dir")
 """Settings whose value may be a file or a folder."""
 
 

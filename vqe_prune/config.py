@@ -16,17 +16,17 @@ from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from vqe_prune.console import OUTPUTS
+from vqe_prune.console import check_level
 from vqe_prune.device_settings import check_device
 from vqe_prune.engine_settings import check_engine
-from vqe_prune.errors import InputError, as_typed, first_line, near_misses
+from vqe_prune.errors import InputError, first_line, near_misses
 from vqe_prune.excitation_settings import FABRICS, check_excitations, fill_excitation_defaults
 from vqe_prune.excited_settings import check_excited
 from vqe_prune.lie_settings import check_lie
 from vqe_prune.molecule_input import molecule_names, molecule_source
 from vqe_prune.molecule_settings import check_molecule
 from vqe_prune.scan_settings import check_scan, fill_scan_defaults, scanned_key
-from vqe_prune.setting_types import listed, wrong_kind
+from vqe_prune.setting_types import listed, typed, wrong_kind
 from vqe_prune.settings import NOT_IN_DIGEST, OF_ELECTRONS, OF_PROGRAM, MoleculeSettings, Settings, digest
 from vqe_prune.task_settings import check_task, data_files, fill_task_defaults, task_name, usual_task
 
@@ -116,15 +116,8 @@ def command_line(settings: Mapping[str, Any]) -> str:
         if field_name:
             value, default = value[field_name], default[field_name]
         if value != default and value is not None and key not in (*NOT_IN_DIGEST, "model.lattice", scanned):
-            words.append(f"{short.get(key, key)}={_typed(value)}")
+            words.append(f"{short.get(key, key)}={typed(value)}")
     return f"python -m vqe_prune {shlex.join(words)}"
-
-
-def _typed(value: Any) -> str:
-    """A value as it is typed; a text that Hydra's grammar would take apart is in quotes."""
-    if isinstance(value, str) and re.search(r"[\s,;'\"\\{}\[\]]", value):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return as_typed(value)
 
 
 def settings_of_run(folder: Path) -> Settings:
@@ -343,6 +336,11 @@ def _fill_defaults(settings: Settings) -> None:
 def _check(settings: Settings, given: set[str]) -> None:
     """Raise InputError for values out of range and for settings without effect."""
     pruner = settings.pruner
+    check_level(settings.output)
+    if settings.output_dir == "":
+        raise InputError("output_dir= is empty; give a folder, or leave it out")
+    if settings.seed < 0:
+        raise InputError(f"seed={settings.seed} must be 0 or more")
     if check_task(settings, given, [rule for rule in pruner.rules if rule != WITH_SYMMETRY]):
         return
     check_molecule(settings.molecule, given)
@@ -396,13 +394,6 @@ def _check(settings: Settings, given: set[str]) -> None:
     for key, value in positive.items():
         if not (math.isfinite(value) and value > 0):
             raise InputError(f"{key}={value} must be above 0")
-    if settings.output not in OUTPUTS:
-        hint = near_misses(settings.output, OUTPUTS)
-        raise InputError(f"unknown output={settings.output}{hint}; the folder of the results is output_dir=")
-    if settings.output_dir == "":
-        raise InputError("output_dir= is empty; give a folder, or leave it out")
-    if settings.seed < 0:
-        raise InputError(f"seed={settings.seed} must be 0 or more")
 
 
 def _check_rules(settings: Settings, given: set[str]) -> list[str]:

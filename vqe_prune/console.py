@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+from vqe_prune.errors import InputError, near_misses
 from vqe_prune.run_folder import LOG
 
 OUTPUTS = ("quiet", "normal", "verbose")
@@ -147,6 +148,13 @@ class Console:
             self._backlog.append(text)
         else:
             self._log.write(stamp + lines + "\n")
+
+
+def check_level(level: str) -> None:
+    """Raise InputError for a level that is none of `OUTPUTS`."""
+    if level not in OUTPUTS:
+        hint = near_misses(level, OUTPUTS)
+        raise InputError(f"unknown output={level}{hint}; the folder of the results is output_dir=")
 
 
 def fitted(parts: Sequence[str], columns: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 from dataclasses import fields, is_dataclass
 from functools import cache
@@ -71,3 +72,10 @@ def wrong_kind(key: str, value: Any) -> str:
     kind = SPAN if key.startswith("scan.") and kinds().get(key) == list[float] else None
     kind = kind or KINDS.get(kinds().get(key), "what this setting takes")
     return f"{key}={shortened(as_typed(value))} is not {kind}"
+
+
+def typed(value: Any) -> str:
+    """Return a value as it is typed; a text that Hydra's grammar would take apart is in quotes."""
+    if isinstance(value, str) and re.search(r"[\s,;'\"\\{}\[\]]", value):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return as_typed(value)
