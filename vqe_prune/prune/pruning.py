@@ -82,7 +82,7 @@ class Pruning:
         exact = self.problem.energies.get("exact")
         unit = self.problem.unit
         factor, name = error_unit(unit)
-        form = ".4f" if unit == HARTREE else ".1e"
+        form = "z.4f" if unit == HARTREE else ".1e"  # z: no sign of a zero
         lines = []
         for stage in self.stages:
             energy, error = stage.optimum.value, ""
