@@ -31,6 +31,9 @@ STYLES: dict[str, dict[str, Any]] = {
     ALONE: {"color": COLOURS[2], "marker": "x", "markersize": 5},
 }
 
+LEGEND = 0.5
+"""Inches above the axes for two lines of names: curves go everywhere inside."""
+
 RING = 6
 """Size of the markers of energies below the exact one, points."""
 
@@ -45,7 +48,7 @@ def scan_curve_picture(content: Content) -> str:
         An SVG element.
 
     """
-    figure, (axis,) = new_figure(1, WIDTH, 3.4)
+    figure, (axis,) = new_figure(1, WIDTH, 3.4 + LEGEND, top=LEGEND + 0.1)
     keys = [row["key"] for row in content["curves"] if row["key"] not in ("full", "symmetry")]
     for key in (*keys, "exact"):
         style = {"color": "#000000", "linewidth": 1.0} if key == "exact" else {"linewidth": 1.2, **STYLES.get(key, {})}
@@ -60,7 +63,7 @@ def scan_curve_picture(content: Content) -> str:
 def scan_error_picture(content: Content) -> str:
     """Draw the magnitudes of a scan's errors on a logarithmic axis, negative ones as rings; as `scan_curve_picture`."""
     unit = content["unit"]
-    figure, (axis,) = new_figure(1, WIDTH, 3.6)
+    figure, (axis,) = new_figure(1, WIDTH, 3.6 + LEGEND, top=LEGEND + 0.1)
     for row in content["curves"]:
         errors = [error_at(point, row["key"]) for point in content["points"]]
         if row["key"] != "symmetry" and any(error is not None and error != 0.0 for error in errors):
