@@ -8,9 +8,9 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+from conftest import GEOMETRIES
 from test_sector import general_ansatz, random_problem
 
-from conftest import GEOMETRIES
 from vqe_prune import parse_settings, prune_ansatz, uccd, uccsd
 from vqe_prune.__main__ import main
 from vqe_prune.ansatz.rotation import Ansatz

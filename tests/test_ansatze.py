@@ -7,10 +7,10 @@ from math import comb
 import numpy as np
 import openfermion
 import pytest
+from conftest import error_mha
 from dense_twin import anti_hermitian, dense_state, embed
 from test_sector import random_problem
 
-from conftest import error_mha
 from vqe_prune.__main__ import main
 from vqe_prune.ansatz.amplitudes import angles_of, cluster_amplitudes
 from vqe_prune.ansatz.order import ORDERS, ordered

@@ -7,9 +7,9 @@ import numpy as np
 import openfermion
 import pytest
 import scipy.linalg
+from conftest import error_mha
 from dense_twin import anti_hermitian, embed
 
-from conftest import error_mha
 from vqe_prune.ansatz.layered import hardware_efficient
 from vqe_prune.ansatz.rotation import Ansatz, Excitation, Rotation
 from vqe_prune.ansatz.ucc import uccsd

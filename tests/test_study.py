@@ -90,8 +90,8 @@ def test_the_folder_holds_what_the_design_says(lih: Path) -> None:
 def test_the_circuit_on_file_gives_the_energy_without_our_engine(lih: Path) -> None:
     """Cirq's simulator and OpenFermion's Hamiltonian from PySCF integrals know nothing of the sector engine."""
     import openfermion
-
     from conftest import GEOMETRIES
+
     from vqe_prune.chemistry import Molecule
     from vqe_prune.problem import molecular_problem, qubit_hamiltonian
 
