@@ -261,3 +261,15 @@ def test_commands_import_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {name.split(".")[0] for name in done.stdout.partition("LOADED")[2].split()}
     assert not loaded & {"numpy", "scipy", "pyscf", "cirq", "openfermion", "numba", "matplotlib", "hydra"}
+
+
+def test_show_prints_a_task_and_compare_refuses_it(tmp_path, capsys) -> None:
+    row = {"name": "full", "n_parameters": [4, 4], "scores": {"kl": {"values": [0.25], "mean": 0.25, "deviation": 0.0}}}
+    content = {"schema": 1, "kind": "task", "task": "generate", "name": "bars", "runs": [{}], "summary": [row]}
+    (tmp_path / "record.json").write_text(json.dumps(content))
+    assert "bars: one seed" in out(capsys, "show", str(tmp_path))
+    assert main(["compare", str(tmp_path), str(tmp_path)]) == 2
+    assert "is of a task on data" in capsys.readouterr().err
+    (tmp_path / "record.json").write_text(json.dumps(content | {"schema": 99}))
+    assert main(["show", str(tmp_path)]) == 2
+    assert "schema 99, but this version reads up to" in capsys.readouterr().err

@@ -47,6 +47,11 @@ def compare(runs: Sequence[Stored]) -> str:
         InputError: Runs and scans are mixed, or scans go along different coordinates.
 
     """
+    for run in runs:
+        if run.record is None and run.scan is None:
+            raise InputError(
+                f"compare: {run.path} is of a task on data, whose table holds its comparison; show prints it"
+            )
     scans = [run.scan for run in runs if run.scan is not None]
     if scans and len(scans) < len(runs):
         mixed = next(run.path for run in runs if run.scan is None), next(run.path for run in runs if run.scan)

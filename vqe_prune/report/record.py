@@ -192,6 +192,10 @@ def _refuse_constant(name: str) -> float:
 
 def _checked(content: Any, file: Path) -> Record:
     names = {entry.name for entry in fields(Record)} - {"device"}
+    if isinstance(content, dict) and content.get("kind") == "task":
+        raise InputError(
+            f"{file}: of a task on data, not of a ground state; show prints it, report.html has its tables"
+        )
     if not isinstance(content, dict) or set(content) - {"device"} != names:
         raise InputError(f"{file}: not a record, its keys must be {', '.join(sorted(names))}")
     if "device" in content:
