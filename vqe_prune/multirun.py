@@ -12,7 +12,7 @@ import shlex
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -255,7 +255,7 @@ def _finish(multirun: _Multirun) -> int:
     merged = merge_points(multirun.folder)
     write_merged(merged, multirun.folder, name="report", command=command_of(multirun.arguments))
     multirun.say("\n" + format_merged(merged))
-    for note in multirun.notes:
+    for note in [*multirun.notes, *seed_notes([(state.point.swept, _result(state)) for state in states])]:
         multirun.say(f"Note: {note}")
     _say_best(multirun)
     for state in states:
@@ -270,6 +270,36 @@ def _finish(multirun: _Multirun) -> int:
         multirun.say("The same command tries the failed points again.")
     waits = all(state.status in (DONE, SENT) and not state.point.settings.device.wait for state in states)
     return 0 if done == len(states) or waits else ConvergenceError.exit_status
+
+
+def _result(state: _State) -> tuple[int, float] | None:
+    """Parameters and energy that a run has ended with; None for scans and for points without a result."""
+    if state.point.settings.study == "scan" or state.status not in (DONE, UNFINISHED):
+        return None
+    last = report.read_record(config.output_folder(state.point.settings)).stages[-1]
+    return last["n_parameters"], round(last["energy"], 8)
+
+
+def seed_notes(results: Sequence[tuple[Mapping[str, str], tuple[int, float] | None]]) -> list[str]:
+    """Say where points that differ by their seed alone have all found the same.
+
+    >>> lie = {"pruner": "lie"}
+    >>> seed_notes([(lie | {"seed": "0"}, (4, -7.9)), (lie | {"seed": "1"}, (4, -7.9))])
+    ['seed= made no difference at 1 of 1 settings: nothing is left to chance there, one seed would do']
+    >>> seed_notes([(lie | {"seed": "0"}, (4, -7.9)), (lie | {"seed": "1"}, (3, -7.9))])
+    []
+
+    """
+    groups: dict[tuple[tuple[str, str], ...], list[tuple[int, float]]] = {}
+    for swept, result in results:
+        if "seed" in swept and result is not None:
+            key = tuple(item for item in swept.items() if item[0] != "seed")
+            groups.setdefault(key, []).append(result)
+    several = [found for found in groups.values() if len(found) > 1]
+    alike = sum(len(set(found)) == 1 for found in several)
+    where = f"at {alike} of {len(several)} settings"
+    text = f"seed= made no difference {where}: nothing is left to chance there, one seed would do"
+    return [text] if alike else []
 
 
 def _best(multirun: _Multirun) -> list[int]:
