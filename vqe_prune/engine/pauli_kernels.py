@@ -376,9 +376,9 @@ def add_generated(gates, r, w, psi, out):
 
 
 @_kernel
-def rotate_tangent(gates, cosines, sines, speeds, psi, dpsi):
-    """Apply all gates to psi and carry its derivative dpsi along d angle[r] = speeds[r], both in place."""
-    for r in range(len(speeds)):
+def rotate_tangent(gates, cosines, sines, speeds, psi, dpsi, first, last):
+    """Apply the gates [first, last) to psi and carry its derivative dpsi along d angle[r] = speeds[r], in place."""
+    for r in range(first, last):
         for state in (psi, dpsi):
             _apply(gates, r, cosines[r], sines[r], False, state, 0, 0)
         if speeds[r] != 0.0:
@@ -386,11 +386,11 @@ def rotate_tangent(gates, cosines, sines, speeds, psi, dpsi):
 
 
 @_kernel
-def unwind_tangent(gates, cosines, sines, speeds, psi, dpsi, lam, dlam, overlaps):
-    """Undo all gates on both states and both derivatives; write the derivative of Im <lam|P|psi> to overlaps."""
-    for r in range(len(speeds) - 1, -1, -1):
+def unwind_tangent(gates, cosines, sines, speeds, psi, dpsi, lam, dlam, overlaps, first, last):
+    """Undo the gates [first, last) on states and derivatives; add the derivative of Im <lam|P|psi> of each."""
+    for r in range(last - 1, first - 1, -1):
         if gates.kinds[r] <= ODD:
-            overlaps[r] = _overlap(gates, r, dlam, psi, 0, 0) + _overlap(gates, r, lam, dpsi, 0, 0)
+            overlaps[r] += _overlap(gates, r, dlam, psi, 0, 0) + _overlap(gates, r, lam, dpsi, 0, 0)
         if speeds[r] != 0.0:
             add_generated(gates, r, -speeds[r], psi, dpsi)
             add_generated(gates, r, -speeds[r], lam, dlam)
@@ -479,13 +479,14 @@ def energies_and_overlaps(gates, cosines, sines, terms, reference, energies, ove
 
 @_kernel
 def overlap_derivatives(gates, cosines, sines, speeds, terms, psi, dpsi, lam, dlam, overlaps):
-    """Fill overlaps, shape (n_directions, n_gates), with derivatives of those of `energies_and_overlaps`.
+    """Add to overlaps, shape (n_directions, n_gates), the derivatives of those of `energies_and_overlaps`.
 
     speeds (n_directions, n_gates) holds the directions; psi is the reference state, the rest is work space.
     """
+    n_gates = len(gates.kinds)
     for p in range(len(speeds)):
         dpsi[:] = 0.0
-        rotate_tangent(gates, cosines, sines, speeds[p], psi, dpsi)
+        rotate_tangent(gates, cosines, sines, speeds[p], psi, dpsi, 0, n_gates)
         multiply(terms, psi, lam, 0, len(psi))
         multiply(terms, dpsi, dlam, 0, len(psi))
-        unwind_tangent(gates, cosines, sines, speeds[p], psi, dpsi, lam, dlam, overlaps[p])
+        unwind_tangent(gates, cosines, sines, speeds[p], psi, dpsi, lam, dlam, overlaps[p], 0, n_gates)

@@ -7,7 +7,7 @@ other gates the block is one state with log2(B) more qubits, least significant, 
 
 from __future__ import annotations
 
-from vqe_prune.engine.pauli_kernels import DIAGONAL, ODD, _apply, _highest, _kernel, _overlap, _sign, add_generated
+from vqe_prune.engine.pauli_kernels import DIAGONAL, ODD, _apply, _highest, _kernel, _sign
 
 
 @_kernel
@@ -43,29 +43,6 @@ def turn_samples(gates, first, last, cosines, sines, adjoint, psi):
                 else:
                     near[j] = complex(c[j] * a.real + t * b.imag, c[j] * a.imag - t * b.real)
                     far[j] = complex(c[j] * b.real + t * a.imag, c[j] * b.imag - t * a.real)
-
-
-@_kernel
-def carry_tangent(gates, first, last, cosines, sines, speeds, psi, dpsi):
-    """Apply the gates [first, last) to psi and carry its derivative along d angle[r] = speeds[r], both in place."""
-    for r in range(first, last):
-        _apply(gates, r, cosines[r], sines[r], False, psi, 0, 0)
-        _apply(gates, r, cosines[r], sines[r], False, dpsi, 0, 0)
-        if speeds[r] != 0.0:
-            add_generated(gates, r, speeds[r], psi, dpsi)
-
-
-@_kernel
-def undo_tangent(gates, first, last, cosines, sines, speeds, psi, dpsi, lam, dlam, overlaps):
-    """Undo the gates [first, last) on both states and derivatives; add the derivative of Im <lam|P|psi> of each."""
-    for r in range(last - 1, first - 1, -1):
-        if gates.kinds[r] <= ODD:
-            overlaps[r] += _overlap(gates, r, dlam, psi, 0, 0) + _overlap(gates, r, lam, dpsi, 0, 0)
-        if speeds[r] != 0.0:
-            add_generated(gates, r, -speeds[r], psi, dpsi)
-            add_generated(gates, r, -speeds[r], lam, dlam)
-        for state in (psi, dpsi, lam, dlam):
-            _apply(gates, r, cosines[r], sines[r], True, state, 0, 0)
 
 
 @_kernel

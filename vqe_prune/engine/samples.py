@@ -226,7 +226,7 @@ class Block:
         dpsi = np.zeros_like(psi)
         for (first, last, _), turns in zip(self.engine.stretches, self.turns, strict=True):
             if turns is None:
-                sample_kernels.carry_tangent(self.gates, first, last, cosines, sines, speeds, psi, dpsi)
+                kernels.rotate_tangent(self.gates, cosines, sines, speeds, psi, dpsi, first, last)
             else:
                 for state in (psi, dpsi):
                     sample_kernels.turn_samples(self.gates, first, last, *turns, False, state)
@@ -263,7 +263,7 @@ class Block:
         for (first, last, _), turns in zip(reversed(self.engine.stretches), reversed(self.turns), strict=True):
             if turns is None:
                 states = psi, dpsi, lam, dlam
-                sample_kernels.undo_tangent(self.gates, first, last, cosines, sines, speeds, *states, found)
+                kernels.unwind_tangent(self.gates, cosines, sines, speeds, *states, found, first, last)
             else:
                 for state in (psi, dpsi, lam, dlam):
                     sample_kernels.turn_samples(self.gates, first, last, *turns, True, state)
