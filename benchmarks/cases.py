@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -24,6 +27,23 @@ def parse_arguments(description: str | None, *flags: str) -> argparse.Namespace:
     for flag in ("--json", *flags):
         parser.add_argument(flag, action="store_true")
     return parser.parse_args()
+
+
+def one_thread() -> dict[str, str]:
+    """Return this process's environment, with one thread for every library of a process that gets it."""
+    return {**os.environ, **{f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMBA")}}
+
+
+def has_module(python: str, module: str) -> bool:
+    """Return whether an interpreter can import a module."""
+    if python == sys.executable:
+        return importlib.util.find_spec(module) is not None
+    return subprocess.run([python, "-c", f"import {module}"], capture_output=True).returncode == 0
+
+
+def last_line(done: subprocess.CompletedProcess[str], otherwise: str = "no message") -> str:
+    """Return what a process that failed said last."""
+    return (done.stderr.strip().splitlines() or [otherwise])[-1][:160]
 
 
 def show(rows: list[dict[str, Any]], *, as_json: bool) -> None:

@@ -14,9 +14,7 @@ environment of its own, `--python qiskit=ENV/bin/python`. A program that is not 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
-import os
 import re
 import subprocess
 import sys
@@ -166,30 +164,34 @@ def snippets() -> dict[str, str]:
 
 def run(python: str, *words: str) -> subprocess.CompletedProcess[str]:
     """Run Python in an empty folder, on one thread."""
-    threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
+    from cases import one_thread
+
     with tempfile.TemporaryDirectory() as folder:
         return subprocess.run(
-            [python, *words], capture_output=True, text=True, cwd=folder, env={**os.environ, **threads},
-            timeout=MOST_SECONDS,
-        )  # fmt: skip
+            [python, *words], capture_output=True, text=True, cwd=folder, env=one_thread(), timeout=MOST_SECONDS
+        )
 
 
 def run_job(tool: str, python: str, code: str) -> dict[str, Any]:
     """Run the code of the page and return what it prints last."""
+    from cases import last_line
+
     done = run(python, "-c", code)
     found = ENERGIES.search(done.stdout)
     if done.returncode or found is None:
-        return {"program": tool, "failed": (done.stderr.strip().splitlines() or ["no energies printed"])[-1][:160]}
+        return {"program": tool, "failed": last_line(done, "no energies printed")}
     return {"program": tool, "n_parameters": int(found[1]), "hf": float(found[2]), "uccsd": float(found[3])}
 
 
 def compare(tool: str, python: str, problem: Any, scratch: Path) -> list[dict[str, Any]]:
     """Return rows with a program's energies at random angles and ours."""
+    from cases import last_line
+
     path = scratch / f"{tool}.npz"
     write_case(problem, path)
     done = run(python, str(Path(__file__).resolve()), "--worker", tool, str(path))
     if done.returncode:
-        return [{"program": tool, "failed": (done.stderr.strip().splitlines() or ["no message"])[-1][:160]}]
+        return [{"program": tool, "failed": last_line(done)}]
     rows = []
     for row in json.loads(done.stdout.splitlines()[-1]):
         ansatz, ours = read_here(tool, row, problem)
@@ -215,15 +217,9 @@ def judge(jobs: list[dict[str, Any]], rows: list[dict[str, Any]]) -> list[str]:
     return failures
 
 
-def installed(python: str, tool: str) -> bool:
-    if python == sys.executable:
-        return importlib.util.find_spec(MODULES[tool]) is not None
-    return subprocess.run([python, "-c", f"import {MODULES[tool]}"], capture_output=True).returncode == 0
-
-
 def main() -> int:
     """Print both tables; the status says whether every claim holds."""
-    from cases import show, verdict
+    from cases import has_module, show, verdict
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
@@ -238,7 +234,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         for tool in ASK:
             python = interpreters.get(tool, sys.executable)
-            if not installed(python, tool):
+            if not has_module(python, MODULES[tool]):
                 print(f"{tool} is left out: not installed; see docs/migration.md, and --python", file=sys.stderr)
                 continue
             jobs.append(run_job(tool, python, codes[tool]))

@@ -17,7 +17,6 @@ environment of its own, `--python tencirchem=ENV/bin/python`. A tool that is not
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import os
 import subprocess
@@ -242,17 +241,16 @@ def write_case(name: str, path: Path, with_matrix: bool) -> None:
 
 def run(python: str, tool: str, case: Path, wanted: bool) -> dict[str, Any]:
     """Measure a tool in a process of its own; the row says why where it gives none."""
-    threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
+    from cases import last_line, one_thread
+
     xla = {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"}
     command = [python, __file__, "--worker", tool, str(case), *(["--optimise"] if wanted else [])]
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, env={**os.environ, **threads, **xla}, timeout=MOST_SECONDS
-        )
+        done = subprocess.run(command, capture_output=True, text=True, env=one_thread() | xla, timeout=MOST_SECONDS)
     except subprocess.TimeoutExpired:
         return {"failed": f"more than {MOST_SECONDS:.0f} s"}
     if done.returncode:
-        return {"failed": (done.stderr.strip().splitlines() or ["no message"])[-1][:160]}
+        return {"failed": last_line(done)}
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
@@ -299,15 +297,9 @@ def judge(rows: list[dict[str, Any]]) -> list[str]:
     return failures
 
 
-def installed(python: str, tool: str) -> bool:
-    if python == sys.executable:
-        return importlib.util.find_spec(tool) is not None
-    return subprocess.run([python, "-c", f"import {tool}"], capture_output=True).returncode == 0
-
-
 def main() -> int:
     """Print the table; the status says whether every claim holds."""
-    from cases import show, verdict
+    from cases import has_module, show, verdict
 
     peers = [tool for tool in MEASURES if tool != "ours"]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -324,7 +316,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         for tool in arguments.peer or peers:
             python = interpreters.get(tool, sys.executable)
-            if not installed(python, tool):
+            if not has_module(python, tool):
                 print(f"{tool} is left out: not installed; try pip install {tool} and --python", file=sys.stderr)
                 continue
             rows += [compare(tool, python, name, Path(scratch)) for name in arguments.case or CASES]

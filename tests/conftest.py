@@ -1,7 +1,9 @@
 """Problems that several test files share; each is computed once."""
 
+import json
 import math
 import os
+from typing import Any
 
 import pytest
 
@@ -37,6 +39,16 @@ def molecular():
         return known[name]
 
     return problem
+
+
+@pytest.fixture(scope="session")
+def h2_record(tmp_path_factory) -> dict[str, Any]:
+    """Return what record.json holds after the command for H2."""
+    from vqe_prune.__main__ import main
+
+    folder = tmp_path_factory.mktemp("h2")
+    assert main(["molecule=H2", f"output_dir={folder}"]) == 0
+    return json.loads((folder / "record.json").read_text())
 
 
 def error_mha(problem: Problem, energy: float) -> float:

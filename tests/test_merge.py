@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from vqe_prune.__main__ import main as study
 from vqe_prune.report.__main__ import main
 from vqe_prune.report.merge import COLUMNS, Merged, merge_folders
 from vqe_prune.report.merge_pictures import pareto_front, pareto_picture
@@ -16,19 +15,12 @@ from vqe_prune.report.merge_table import data_of, format_merged, passed_over, se
 Make = Callable[..., Path]
 
 
-@pytest.fixture(scope="module")
-def example(tmp_path_factory) -> dict:
-    folder = tmp_path_factory.mktemp("example")
-    assert study(["molecule=H2", f"output_dir={folder}"]) == 0
-    return json.loads((folder / "record.json").read_text())
-
-
 @pytest.fixture
-def make(tmp_path: Path, example) -> Make:
+def make(tmp_path: Path, h2_record) -> Make:
     """Write a record with a final stage and settings of its own."""
 
     def write(name: str, *, rule: str = "curvature", gates: int = 4, error: float | None = 1e-3, seed: int = 0) -> Path:
-        content = json.loads(json.dumps(example))
+        content = json.loads(json.dumps(h2_record))
         content["problem"] |= {"digest": name, "name": "LiH"}
         content["problem"]["settings"]["pruner"]["rules"] = ["symmetry", rule]
         content["problem"]["settings"]["seed"] = content["seed"] = seed

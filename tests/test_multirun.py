@@ -36,20 +36,13 @@ def in_this_process(monkeypatch) -> None:
     monkeypatch.setattr(multirun, "open_launcher", lambda *_: Workers(1))
 
 
-@pytest.fixture(scope="module")
-def example(tmp_path_factory) -> dict:
-    folder = tmp_path_factory.mktemp("example")
-    assert main(["molecule=H2", f"output_dir={folder}"]) == 0
-    return json.loads((folder / "record.json").read_text())
-
-
 @pytest.fixture
-def pretended(monkeypatch, in_this_process, example) -> Callable[[Settings], None]:
+def pretended(monkeypatch, in_this_process, h2_record) -> Callable[[Settings], None]:
     """What a study of H2 leaves behind, without computing it."""
 
     def pretend(settings: Settings) -> None:
         own = {"digest": digest(settings), "settings": asdict(settings)}
-        content = {**example, "seed": settings.seed, "problem": {**example["problem"], **own}}
+        content = {**h2_record, "seed": settings.seed, "problem": {**h2_record["problem"], **own}}
         folder = config.output_folder(settings)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "record.json").write_text(json.dumps(content))
