@@ -69,17 +69,7 @@ class TraceJournal(Journal):
 
     def path(self, rule: str) -> list[PathPoint]:
         """Return the points of a rule's path from the trace."""
-        return [
-            PathPoint(
-                kept=tuple(event["kept"]),
-                n_rotations=event["n_rotations"],
-                optimum=read_optimum(event),
-                removed=tuple(event["removed"]),
-                score=event["score"],
-                predicted=event["predicted_increase"],
-            )
-            for event in self._trace.find("path", rule=rule)
-        ]
+        return [read_point(event) for event in self._trace.find("path", rule=rule)]
 
     def stepped(self, stage: str, step: int, energy: float, angles: NDArray[np.float64]) -> None:
         """Trace a step, with its angles now and then."""
@@ -123,12 +113,8 @@ class TraceJournal(Journal):
             "path",
             rule=rule,
             n_parameters=len(point.kept),
-            n_rotations=point.n_rotations,
-            **self._optimum_content(point.optimum),
-            predicted_increase=point.predicted,
-            removed=list(point.removed),
-            score=point.score,
-            kept=list(point.kept),
+            **point_content(point),
+            error=self._error(point.value),
         )
         left, self._deleted = len(point.kept), time.monotonic()
         if not point.removed:
@@ -181,4 +167,28 @@ def read_optimum(event: Mapping[str, Any]) -> Optimum:
         gradient=event["gradient"],
         steps=event["steps"],
         reason=StopReason[event["reason"]],
+    )
+
+
+def point_content(point: PathPoint) -> dict[str, Any]:
+    """Return a point of a path as a trace holds it."""
+    return {
+        "n_rotations": point.n_rotations,
+        **optimum_content(point.optimum),
+        "predicted_increase": point.predicted,
+        "removed": list(point.removed),
+        "score": point.score,
+        "kept": list(point.kept),
+    }
+
+
+def read_point(event: Mapping[str, Any]) -> PathPoint:
+    """Return the point of a path that a trace holds."""
+    return PathPoint(
+        kept=tuple(event["kept"]),
+        n_rotations=event["n_rotations"],
+        optimum=read_optimum(event),
+        removed=tuple(event["removed"]),
+        score=event["score"],
+        predicted=event["predicted_increase"],
     )

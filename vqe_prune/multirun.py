@@ -255,7 +255,10 @@ def _finish(multirun: _Multirun) -> int:
     merged = merge_points(multirun.folder)
     write_merged(merged, multirun.folder, name="report", command=command_of(multirun.arguments))
     multirun.say("\n" + format_merged(merged))
-    for note in [*multirun.notes, *seed_notes([(state.point.swept, _result(state)) for state in states])]:
+    notes = list(multirun.notes)
+    if "seed" in multirun.sweep.swept:
+        notes += seed_notes([(state.point.swept, _result(state)) for state in states])
+    for note in notes:
         multirun.say(f"Note: {note}")
     _say_best(multirun)
     for state in states:
@@ -292,7 +295,7 @@ def seed_notes(results: Sequence[tuple[Mapping[str, str], tuple[int, float] | No
     """
     groups: dict[tuple[tuple[str, str], ...], list[tuple[int, float]]] = {}
     for swept, result in results:
-        if "seed" in swept and result is not None:
+        if result is not None:
             key = tuple(item for item in swept.items() if item[0] != "seed")
             groups.setdefault(key, []).append(result)
     several = [found for found in groups.values() if len(found) > 1]

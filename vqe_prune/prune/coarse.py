@@ -12,6 +12,7 @@ from vqe_prune.ansatz.rotation import Ansatz
 from vqe_prune.objective import EnergyObjective, QubitEnergyObjective
 from vqe_prune.optimize import Optimum, minimize
 from vqe_prune.prune.elimination import PathPoint, begin_path, restrict
+from vqe_prune.prune.journal import Journal
 
 Vector = NDArray[np.float64]
 
@@ -48,6 +49,18 @@ def estimate_curvatures(objective: EnergyObjective | QubitEnergyObjective, angle
     signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(PROBES, len(angles)))
     found = np.mean([sign * objective.hessian_products(angles, sign[None])[0] for sign in signs], axis=0)
     return np.maximum(found, LEAST_CURVATURE * float(np.median(np.abs(found))))
+
+
+def remembered_curvatures(
+    journal: Journal, rule: str, objective: EnergyObjective | QubitEnergyObjective, angles: Vector
+) -> Vector:
+    """Return `estimate_curvatures`, computed once: a run that goes on has them in its journal."""
+    name = f"{rule}, Hessian's diagonal"
+    known = journal.noted(name)
+    if known is None:
+        known = {"diagonal": estimate_curvatures(objective, angles).tolist()}
+        journal.note(name, known)
+    return np.array(known["diagonal"])
 
 
 def eliminate_coarsely(

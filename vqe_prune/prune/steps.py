@@ -27,7 +27,7 @@ from vqe_prune.paulis import PauliSum
 from vqe_prune.problem import Problem
 from vqe_prune.prune.absorption import absorption_plan
 from vqe_prune.prune.certificate import Certificate, energy_change_bound
-from vqe_prune.prune.coarse import LOOSE_GRADIENT, eliminate_coarsely, estimate_curvatures
+from vqe_prune.prune.coarse import LOOSE_GRADIENT, eliminate_coarsely, remembered_curvatures
 from vqe_prune.prune.condense import STRENGTHS, condense
 from vqe_prune.prune.controls import rank_at_random, rank_by_fisher, rank_by_magnitude
 from vqe_prune.prune.curvature import rank_by_curvature
@@ -436,7 +436,7 @@ class Work:
                 fewest=limits.parameters or 0,
                 enough=lambda point: enough(point) or len(point.kept) <= fine,
                 earlier=path,
-                curvatures=self._curvatures(rule, objective, optimum.angles),
+                curvatures=remembered_curvatures(self.journal, rule, objective, optimum.angles),
                 **common,
             )
             if objective.costly:
@@ -446,13 +446,6 @@ class Work:
         verify = rule == "curvature"
         options: dict[str, Any] = {"enough": enough, "verify": verify, "free": free, "earlier": path}
         return eliminate(self.bind, before.ansatz, optimum, ranking, **options, **common)
-
-    def _curvatures(self, rule: str, objective: EnergyObjective | QubitEnergyObjective, angles: Vector) -> Vector:
-        """Estimate the Hessian's diagonal, once: a run that goes on has it in its journal."""
-        name = f"{rule}, Hessian's diagonal"
-        known = self.journal.noted(name) or {"diagonal": estimate_curvatures(objective, angles).tolist()}
-        self.journal.note(name, known)
-        return np.array(known["diagonal"])
 
     def _is_loose(self, rule: str, ansatz: Ansatz) -> bool:
         """Whether the points of a rule's path are minima only roughly: where a gradient takes seconds."""

@@ -175,24 +175,39 @@ def read_record(path: Path) -> Record:
 
     """
     file = path / "record.json" if path.is_dir() else path
+    return checked_record(read_content(file), file)
+
+
+def read_content(file: Path) -> Any:
+    """Return what the JSON file of a record holds, of whatever kind.
+
+    Raises:
+        InputError: The file is missing, broken or too large.
+
+    """
     try:
         if file.stat().st_size > LARGEST_RECORD:
             raise InputError(f"{file}: larger than {LARGEST_RECORD} bytes, not a record")
-        content = json.loads(file.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        return json.loads(file.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except OSError as error:
         raise InputError(f"{file}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{file}: not a record ({str(error).splitlines()[0]})") from error
-    return _checked(content, file)
 
 
 def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is not allowed")
 
 
-def _checked(content: Any, file: Path) -> Record:
+def is_task(content: Any) -> bool:
+    """Whether the content of a record is of a task on data, which has a layout of its own."""
+    return isinstance(content, dict) and content.get("kind") == "task"
+
+
+def checked_record(content: Any, file: Path) -> Record:
+    """Return the record that a file holds; InputError where its layout is another."""
     names = {entry.name for entry in fields(Record)} - {"device"}
-    if isinstance(content, dict) and content.get("kind") == "task":
+    if is_task(content):
         raise InputError(
             f"{file}: of a task on data, not of a ground state; show prints it, report.html has its tables"
         )

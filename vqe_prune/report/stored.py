@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vqe_prune.errors import InputError, first_line
-from vqe_prune.report.record import LARGEST_RECORD, Record, read_record
+from vqe_prune.report.record import LARGEST_RECORD, Record, checked_record, is_task, read_content
 from vqe_prune.report.scan_table import SCAN_SCHEMA, Content, curve_row, format_scan, scan_curves
 from vqe_prune.report.summary import summary
 from vqe_prune.report.task_table import TASK_SCHEMA, format_task
@@ -64,10 +64,11 @@ def read_stored(path: Path) -> Stored:
         if file.name == SCAN:
             content = _read_scan(file)
             return Stored(path=file, text=format_scan(content).lstrip("\n"), scan=content)
-        if _is_task(file):
-            content = _read_content(file, "task", TASK_SCHEMA)
-            return Stored(path=file, text=format_task(content).lstrip("\n"))
-        record = read_record(file)
+        found = read_content(file)
+        if is_task(found):
+            _check_schema(found, file, "task", TASK_SCHEMA)
+            return Stored(path=file, text=format_task(found).lstrip("\n"))
+        record = checked_record(found, file)
         return Stored(path=file, text=summary(record), record=record)
     except InputError:
         raise
@@ -108,34 +109,24 @@ def _below(folder: Path, depth: int) -> list[Path]:
     return [found for each in folder.iterdir() if each.is_dir() for found in _below(each, depth - 1)]
 
 
-def _is_task(file: Path) -> bool:
-    try:
-        content = json.loads(file.read_text(encoding="utf-8")) if file.stat().st_size <= LARGEST_RECORD else {}
-    except (OSError, RecursionError, ValueError):
-        return False  # reading it as a record says what is wrong
-    return isinstance(content, dict) and content.get("kind") == "task"
-
-
 def _read_scan(file: Path) -> dict[str, Any]:
-    content = _read_content(file, "scan", SCAN_SCHEMA)
-    content["curves"] = [curve_row(content, key) for key in scan_curves(content)]  # older ones have another meaning
-    return content
-
-
-def _read_content(file: Path, kind: str, newest: int) -> dict[str, Any]:
-    """Read the file of a scan or of a task, of this version or an older one."""
     try:
         if file.stat().st_size > LARGEST_RECORD:
-            raise InputError(f"{file}: larger than {LARGEST_RECORD} bytes, not the results of a {kind}")
+            raise InputError(f"{file}: larger than {LARGEST_RECORD} bytes, not the results of a scan")
         content = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{file}: {error.strerror}") from error
     except (RecursionError, ValueError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{file}: not the results of a {kind} ({first_line(error)})") from error
+        raise InputError(f"{file}: not the results of a scan ({first_line(error)})") from error
+    _check_schema(content, file, "scan", SCAN_SCHEMA)
+    content["curves"] = [curve_row(content, key) for key in scan_curves(content)]  # older ones have another meaning
+    return content
+
+
+def _check_schema(content: Any, file: Path, kind: str, newest: int) -> None:
     if not isinstance(content, dict) or type(content.get("schema")) is not int:
         raise InputError(f"{file}: not the results of a {kind}: it has no schema")
     if content["schema"] > newest:
         raise InputError(f"{file}: schema {content['schema']}, but this version reads up to {newest}")
-    return content

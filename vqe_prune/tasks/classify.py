@@ -16,7 +16,7 @@ from vqe_prune.engine.samples import SampleEngine
 from vqe_prune.report.task_pictures import confusion_picture, curves_picture, pruning_picture
 from vqe_prune.settings import Settings
 from vqe_prune.task_settings import readout_groups
-from vqe_prune.tasks.comparison import FULL, CircuitTask, compare
+from vqe_prune.tasks.comparison import FULL, CircuitTask, budget_of, compare
 from vqe_prune.tasks.data import Images, Split, load_images, principal_components, resized, split_images
 from vqe_prune.tasks.encoding import amplitude_states, angle_states, reuploading
 from vqe_prune.tasks.losses import LogLoss, z_diagonals
@@ -195,8 +195,7 @@ def run_seed(settings: Settings, seed: int, memory: Memory, say: Callable[[str],
         share=SHARE,
         polishing_steps=POLISHING_STEPS,
     )
-    budget = settings.pruner.parameters or max(1, int(full.n_parameters / float(task.compression or 1.0)))
-    return compare(circuit, settings.pruner.rules, budget, seed, memory, say)
+    return compare(circuit, settings.pruner.rules, budget_of(settings, full.n_parameters), seed, memory, say)
 
 
 def figures(content: Content) -> list[tuple[str, str, str]]:

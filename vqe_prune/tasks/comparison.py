@@ -19,22 +19,16 @@ from vqe_prune.journal import optimum_content, read_optimum
 from vqe_prune.objective import Objective
 from vqe_prune.optimize import Optimum, minimize
 from vqe_prune.paulis import Clifford, PauliSum
-from vqe_prune.prune.controls import rank_at_random, rank_by_fisher, rank_by_magnitude
-from vqe_prune.prune.curvature import rank_by_curvature
+from vqe_prune.prune.controls import rank_at_random
 from vqe_prune.prune.elimination import PathPoint, Ranking, eliminate, restrict
 from vqe_prune.prune.rounds import eliminate_in_rounds
+from vqe_prune.prune.steps import RANKINGS
+from vqe_prune.settings import Settings
 from vqe_prune.tasks.memory import Memory
 
 Vector = NDArray[np.float64]
 Content = dict[str, Any]
 Say = Callable[[str], Any]
-
-RANKINGS: dict[str, Ranking] = {
-    "curvature": rank_by_curvature,
-    "magnitude": rank_by_magnitude,
-    "fisher": rank_by_fisher,
-}
-"""Rules by name; ``random`` takes a seed."""
 
 FULL, RANDOM = "full", "random"
 CAREFUL = 2
@@ -77,12 +71,17 @@ class CircuitTask:
     polishing_steps: int
 
 
+def budget_of(settings: Settings, n_parameters: int) -> int:
+    """Return how many parameters a circuit is pruned to: as many as were asked for, or by the compression."""
+    return settings.pruner.parameters or max(1, int(n_parameters / float(settings.task.compression or 1.0)))
+
+
 def compare(task: CircuitTask, rules: Sequence[str], budget: int, seed: int, memory: Memory, say: Say) -> Content:
     """Return the rows of one seed and what its pictures need.
 
     Args:
         task: The task.
-        rules: Keys of `RANKINGS`; the first one's circuit is drawn and its gates are trained from scratch.
+        rules: Of `vqe_prune.prune.steps.RANKINGS`; the circuit of the first is drawn, its gates trained from scratch.
         budget: Parameters to prune to.
         seed: Of first angles and of the random rule.
         memory: Of what is done already.

@@ -26,7 +26,7 @@ from vqe_prune.optimize import minimize
 from vqe_prune.prune.elimination import restrict
 from vqe_prune.tasks.circuit_head import FIRST_ANGLES, CircuitHead, head_circuit, mean_z, with_data_as_parameters
 from vqe_prune.tasks.click_logs import ClickLog, TimeSplit
-from vqe_prune.tasks.comparison import FULL, REGULAR, CircuitTask, compare, random_start
+from vqe_prune.tasks.comparison import FULL, REGULAR, CircuitTask, budget_of, compare, random_start
 from vqe_prune.tasks.ctr_runs import Bench, Row, n_weights
 from vqe_prune.tasks.ctr_training import AT_ONCE
 from vqe_prune.tasks.fin import ClickModel
@@ -196,9 +196,7 @@ def circuit_run(bench: Bench, name: str) -> dict[str, Any]:
     settings, task = bench.settings, bench.settings.task
     n_qubits = int(task.qubits or 0)
     full = head_circuit(n_qubits, int(settings.ansatz.layers or 0))
-    budget = min(
-        full.n_parameters, settings.pruner.parameters or max(1, int(full.n_parameters / float(task.compression or 1.0)))
-    )
+    budget = min(full.n_parameters, budget_of(settings, full.n_parameters))
     head = HeadTask(bench, name, full)
     regular = restrict(full, range(budget))  # its first gates
     circuit = CircuitTask(

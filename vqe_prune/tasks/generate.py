@@ -17,7 +17,7 @@ from vqe_prune.engine.samples import SampleEngine
 from vqe_prune.optimize import minimize
 from vqe_prune.report.task_pictures import curves_picture, pruning_picture, samples_picture
 from vqe_prune.settings import Settings
-from vqe_prune.tasks.comparison import FULL, CircuitTask, compare
+from vqe_prune.tasks.comparison import FULL, CircuitTask, budget_of, compare
 from vqe_prune.tasks.losses import Discrepancy, Divergence, hamming_kernel
 from vqe_prune.tasks.memory import Memory
 from vqe_prune.tasks.objective import SampleObjective
@@ -168,8 +168,7 @@ def run_seed(settings: Settings, seed: int, memory: Memory, say: Callable[[str],
         share=0.0,
         polishing_steps=int(settings.task.epochs or 0),
     )
-    budget = settings.pruner.parameters or max(1, int(full.n_parameters / float(settings.task.compression or 1.0)))
-    return compare(circuit, settings.pruner.rules, budget, seed, memory, say)
+    return compare(circuit, settings.pruner.rules, budget_of(settings, full.n_parameters), seed, memory, say)
 
 
 def figures(content: Content) -> list[tuple[str, str, str]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from vqe_prune.journal import optimum_content, read_optimum
+from vqe_prune.journal import point_content, read_point
 from vqe_prune.prune.elimination import PathPoint
 from vqe_prune.run_folder import Trace
 
@@ -51,27 +51,8 @@ class Memory:
 
     def path(self, rule: str) -> Sequence[PathPoint]:
         """Return the points of a rule's path so far."""
-        return [
-            PathPoint(
-                kept=tuple(event["kept"]),
-                n_rotations=event["n_rotations"],
-                optimum=read_optimum(event),
-                removed=tuple(event["removed"]),
-                score=event["score"],
-                predicted=event["predicted"],
-            )
-            for event in self._trace.find("path", rule=rule)
-        ]
+        return [read_point(event) for event in self._trace.find("path", rule=rule)]
 
     def add_point(self, rule: str, point: PathPoint) -> None:
         """Keep a point of a rule's path."""
-        self._trace.add(
-            "path",
-            rule=rule,
-            kept=list(point.kept),
-            n_rotations=point.n_rotations,
-            removed=list(point.removed),
-            score=point.score,
-            predicted=point.predicted,
-            **optimum_content(point.optimum),
-        )
+        self._trace.add("path", rule=rule, **point_content(point))
