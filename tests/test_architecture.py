@@ -22,7 +22,7 @@ ORDER = [
     "score.lie", "score.kernel", "score.summary", "score.identifiers", "gates", "multiplexed", "circuit", "linear_map",
     "encoding", "clifford", "basis_change", "grouping", "clifford_points", "mitigation", "measurement_plan", "measure",
     "shift_rules", "shot_energy", "shot_vqe", "prune.plan", "prune.symmetry", "prune.curvature", "prune.elimination",
-    "prune.rounds", "prune.coarse", "prune.controls", "prune.certificate", "prune.journal", "prune.rule",
+    "prune.rounds", "prune.journal", "prune.coarse", "prune.controls", "prune.certificate", "prune.rule",
     "prune.absorption", "prune.passes", "prune.eqntk", "prune.cells", "prune.distances", "prune.condense",
     "prune.calibration", "prune.limits", "prune.merge_certificate", "prune.lie", "deflation", "prune.notes",
     "prune.steps", "prune.symmetry_notes", "prune.pruning", "geometry", "prune.family", "adapt", "excitation_lists",

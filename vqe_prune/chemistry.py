@@ -23,7 +23,7 @@ from vqe_prune.active_space import (
 from vqe_prune.correlation import SINGULAR_DIIS
 from vqe_prune.dipole import Dipole
 from vqe_prune.electrons import Electrons, irrep_product
-from vqe_prune.errors import ConvergenceError, InputError, near_misses
+from vqe_prune.errors import ConvergenceError, InputError, check_choice
 from vqe_prune.molecule_settings import AUTO, ORBITALS, USUAL_THRESHOLD, basis_text
 from vqe_prune.natural_orbitals import natural_orbitals
 
@@ -101,8 +101,7 @@ class Molecule:
             raise InputError(f"molecule.frozen_core has no effect beside molecule.{key}; leave one of them out")
         if self.active_space is not None and self.active_orbitals is not None:
             raise InputError("molecule.active_space has no effect beside molecule.active_orbitals; leave one out")
-        if self.orbitals not in ORBITALS:
-            raise InputError(f"unknown molecule.orbitals={self.orbitals}{near_misses(self.orbitals, ORBITALS)}")
+        check_choice("molecule.orbitals", self.orbitals, ORBITALS)
         if self.active_space == AUTO and self.orbitals == "hf":
             raise InputError("molecule.active_space=auto needs natural orbitals: molecule.orbitals=mp2_natural or uno")
 

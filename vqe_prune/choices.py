@@ -13,7 +13,7 @@ from vqe_prune.molecule_input import molecule_names
 from vqe_prune.molecule_settings import AUTO, ORBITALS
 from vqe_prune.scan_settings import STRUCTURES, STUDIES
 from vqe_prune.setting_types import NONE, kinds
-from vqe_prune.settings import Settings
+from vqe_prune.settings import BLOCKS, CONNECTIVITIES, ENTANGLERS, Settings
 from vqe_prune.task_settings import DATASETS, LOSSES, TASK_ENCODINGS, TASKS
 
 FILES = ("molecule", "model", "model.lattice", "ansatz", "task.data_dir", "output_dir")
@@ -33,9 +33,9 @@ def choices() -> dict[str, tuple[str, ...]]:
         "ansatz": config.ANSATZE,
         "ansatz.order": ORDERS,
         "ansatz.start": STARTS,
-        "ansatz.entangler": config.ENTANGLERS,
-        "ansatz.connectivity": config.CONNECTIVITIES,
-        "ansatz.blocks": config.BLOCKS,
+        "ansatz.entangler": ENTANGLERS,
+        "ansatz.connectivity": CONNECTIVITIES,
+        "ansatz.blocks": BLOCKS,
         "pruner": config.RULES,
         "pruner.relative_to": config.REFERENCES,
         "pruner.orbitals": config.TREATMENTS,

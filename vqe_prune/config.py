@@ -19,7 +19,7 @@ from typing import Any
 from vqe_prune.console import check_level
 from vqe_prune.device_settings import check_device
 from vqe_prune.engine_settings import check_engine
-from vqe_prune.errors import InputError, first_line, near_misses
+from vqe_prune.errors import InputError, check_choice, first_line, near_misses
 from vqe_prune.excitation_settings import FABRICS, check_excitations, fill_excitation_defaults
 from vqe_prune.excited_settings import check_excited
 from vqe_prune.lie_settings import check_lie
@@ -27,7 +27,17 @@ from vqe_prune.molecule_input import molecule_names, molecule_source
 from vqe_prune.molecule_settings import check_molecule
 from vqe_prune.scan_settings import check_scan, fill_scan_defaults, scanned_key
 from vqe_prune.setting_types import listed, typed, wrong_kind
-from vqe_prune.settings import NOT_IN_DIGEST, OF_ELECTRONS, OF_PROGRAM, MoleculeSettings, Settings, digest
+from vqe_prune.settings import (
+    BLOCKS,
+    CONNECTIVITIES,
+    ENTANGLERS,
+    NOT_IN_DIGEST,
+    OF_ELECTRONS,
+    OF_PROGRAM,
+    MoleculeSettings,
+    Settings,
+    digest,
+)
 from vqe_prune.task_settings import check_task, data_files, fill_task_defaults, task_name, usual_task
 
 ANSATZE = (*OF_ELECTRONS, "hardware_efficient", "hva", "qaoa")
@@ -39,9 +49,6 @@ ENCODINGS = (
 )  # fmt: skip
 TREATMENTS = ("fixed", "absorb", "optimise")
 METHODS = ("adam", "l-bfgs")
-ENTANGLERS = ("cz", "cx", "zz", "xx", "yy", "xy", "heisenberg")
-CONNECTIVITIES = ("linear", "circular", "full", "grid", "lattice")
-BLOCKS = ("x", "y", "z")
 
 MODELS = {
     "tfim": ("j", "h"),
@@ -352,16 +359,11 @@ def _check(settings: Settings, given: set[str]) -> None:
     check_engine(settings, _on_qubits(settings))
     before = _exact_rules(settings) if pruner.rules[:1] == [WITH_SYMMETRY] and rules != ["symmetry"] else []
     check_scan(settings, given, [*before, *rules], MODELS.get(settings.model.name or ""), _on_qubits(settings))
-    if pruner.relative_to not in REFERENCES:
-        raise InputError(
-            f"unknown pruner.relative_to={pruner.relative_to}{near_misses(pruner.relative_to, REFERENCES)}"
-        )
-    if settings.encoding not in ENCODINGS:
-        raise InputError(f"unknown encoding={settings.encoding}{near_misses(settings.encoding, ENCODINGS)}")
+    check_choice("pruner.relative_to", pruner.relative_to, REFERENCES)
+    check_choice("encoding", settings.encoding, ENCODINGS)
     if "encoding" in given and _on_qubits(settings):
         raise InputError(f"encoding={settings.encoding} is for ansätze of electrons such as uccsd; leave it out")
-    if pruner.orbitals not in TREATMENTS:
-        raise InputError(f"unknown pruner.orbitals={pruner.orbitals}{near_misses(pruner.orbitals, TREATMENTS)}")
+    check_choice("pruner.orbitals", pruner.orbitals, TREATMENTS)
     if pruner.orbitals != "fixed" and _on_qubits(settings):
         raise InputError(f"pruner.orbitals={pruner.orbitals} is for ansatz=uccsd and others of electrons; leave it out")
     if pruner.orbitals == "absorb" and rules == ["symmetry"]:
@@ -444,8 +446,8 @@ def _check_ansatz(settings: Settings, given: set[str]) -> None:
     choices += [("connectivity", settings.ansatz.connectivity, CONNECTIVITIES)]
     choices += [("blocks", block, BLOCKS) for block in settings.ansatz.blocks or ()]
     for key, value, known in choices:
-        if value is not None and value not in known:
-            raise InputError(f"unknown ansatz.{key}={value}{near_misses(value, known)}")
+        if value is not None:
+            check_choice(f"ansatz.{key}", value, known)
     if settings.ansatz.layers is not None and settings.ansatz.layers < 1:
         raise InputError(f"ansatz.layers={settings.ansatz.layers} must be at least 1")
     if settings.ansatz.layers is not None and settings.ansatz.layers > MOST_LAYERS:
@@ -455,9 +457,7 @@ def _check_ansatz(settings: Settings, given: set[str]) -> None:
     trained = sorted(key for key in given if key.startswith("training."))
     if trained and not _on_qubits(settings):
         raise InputError(f"{trained[0]} has no effect with ansatz={name}; see ansatz.start and ansatz.restarts")
-    if settings.training.method not in METHODS:
-        method = settings.training.method
-        raise InputError(f"unknown training.method={method}{near_misses(method, METHODS)}")
+    check_choice("training.method", settings.training.method, METHODS)
     if "training.learning_rate" in given and settings.training.method != "adam":
         raise InputError("training.learning_rate has no effect with training.method=l-bfgs; leave it out")
 

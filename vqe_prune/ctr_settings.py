@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vqe_prune.errors import InputError, near_misses
+from vqe_prune.errors import InputError, check_choice, near_misses
 from vqe_prune.settings import Settings
 
 CTR_DATASETS = ("synthetic", "eleme", "foursquare")
@@ -52,8 +52,7 @@ def check_ctr(settings: Settings, given: set[str]) -> None:
     """Raise InputError for values of the task ctr that cannot be used and for settings without effect."""
     task = settings.task
     head, dataset = task.head or CTR_DEFAULTS["head"], task.dataset or CTR_DEFAULTS["dataset"]
-    if head not in HEADS:
-        raise InputError(f"unknown task.head={head}{near_misses(head, HEADS)}")
+    check_choice("task.head", head, HEADS)
     if task.sets is not None and task.sets not in SET_READINGS:
         raise InputError(f"unknown task.sets={task.sets}{near_misses(task.sets, SET_READINGS)}")
     for key in OF_CIRCUIT:

@@ -22,7 +22,7 @@ from vqe_prune.engine.determinants import (
     string_excitations,
 )
 from vqe_prune.engine.sector import SectorEngine
-from vqe_prune.errors import InputError, near_misses
+from vqe_prune.errors import InputError, check_choice
 from vqe_prune.objective import EnergyObjective, energy_of, sector_hamiltonian
 from vqe_prune.observables import observables_of
 from vqe_prune.optimize import Optimum, minimize
@@ -205,8 +205,7 @@ def deflate_states(
         the pruning are ours.
 
     """
-    if kind not in DEFLATION_ANSATZE:
-        raise InputError(f"unknown excited.ansatz={kind}{near_misses(kind, DEFLATION_ANSATZE)}")
+    check_choice("excited.ansatz", kind, DEFLATION_ANSATZE)
     if penalty is not None and not penalty > 0:
         raise InputError(f"excited.penalty={penalty} must be above 0")
     expected = expand_states(problem, ansatz, angles, states=states, exact=exact)

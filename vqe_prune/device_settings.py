@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from vqe_prune.errors import InputError, near_misses
+from vqe_prune.errors import InputError, check_choice, near_misses
 from vqe_prune.google_credentials import GOOGLE
 from vqe_prune.lie_settings import CALIBRATIONS
 from vqe_prune.settings import Settings
@@ -40,8 +40,7 @@ def check_device(settings: Settings, given: set[str], rules: Sequence[str]) -> N
                 f"{others[0]} has no effect without a device; write device=NAME, one of {', '.join(DEVICES)}"
             )
         return
-    if device.name not in DEVICES:
-        raise InputError(f"unknown device={device.name}{near_misses(device.name, DEVICES)}")
+    check_choice("device", device.name, DEVICES)
     virtual = device.name != GOOGLE
     for key in OF_GOOGLE if virtual else OF_VIRTUAL:
         if f"device.{key}" in given:
@@ -52,8 +51,7 @@ def check_device(settings: Settings, given: set[str], rules: Sequence[str]) -> N
     if device.run is not None and device.snapshot is not None:
         raise InputError("device.run and device.snapshot exclude each other; leave one of them out")
     for name in device.stages:
-        if name not in DEVICE_STAGES:
-            raise InputError(f"unknown device.stages={name}{near_misses(name, DEVICE_STAGES)}")
+        check_choice("device.stages", name, DEVICE_STAGES)
     if "symmetry" in device.stages and "symmetry" not in rules:
         raise InputError("device.stages=symmetry has no effect without pruner=[symmetry,...]; leave it out")
     if "device.stages" in given and not 0 < len(device.stages) == len(set(device.stages)):
@@ -76,8 +74,7 @@ def check_device(settings: Settings, given: set[str], rules: Sequence[str]) -> N
 
 def _check_device_optimizer(settings: Settings, given: set[str]) -> None:
     device = settings.device
-    if device.optimizer not in OPTIMIZERS:
-        raise InputError(f"unknown device.optimizer={device.optimizer}{near_misses(device.optimizer, OPTIMIZERS)}")
+    check_choice("device.optimizer", device.optimizer, OPTIMIZERS)
     if device.optimizer == "none":
         for key in ("iterations", "start"):
             if f"device.{key}" in given:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vqe_prune.errors import InputError, near_misses
+from vqe_prune.errors import InputError, check_choice
 from vqe_prune.settings import Settings
 
 ENGINES = ("cpu", "gpu")
@@ -18,8 +18,7 @@ def check_engine(settings: Settings, on_qubits: bool) -> None:
         on_qubits: Whether the ansatz acts on qubits.
 
     """
-    if settings.engine not in ENGINES:
-        raise InputError(f"unknown engine={settings.engine}{near_misses(settings.engine, ENGINES)}")
+    check_choice("engine", settings.engine, ENGINES)
     if settings.engine == "gpu" and on_qubits:
         raise InputError("engine=gpu is for ansätze of electrons such as uccsd; leave it out")
     if settings.engine == "gpu" and settings.study == "scan":

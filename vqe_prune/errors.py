@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 
@@ -33,6 +33,12 @@ def near_misses(name: str, options: Iterable[str]) -> str:
     if close:
         return f"; did you mean {', '.join(close)}?"
     return f"; available: {', '.join(options)}"
+
+
+def check_choice(key: str, value: str, options: Collection[str]) -> None:
+    """Raise InputError for a value of a setting that is none of its options."""
+    if value not in options:
+        raise InputError(f"unknown {key}={value}{near_misses(value, options)}")
 
 
 def first_line(error: Exception) -> str:

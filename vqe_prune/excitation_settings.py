@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vqe_prune.errors import InputError, near_misses
+from vqe_prune.errors import InputError, check_choice, near_misses
 from vqe_prune.settings import OF_ELECTRONS, AnsatzSettings
 
 ORDERS = ("singles_first", "doubles_first", "mp2_amplitude", "excitation_energy")
@@ -71,7 +71,6 @@ def check_excitations(ansatz: AnsatzSettings, name: str, given: set[str]) -> Non
         raise InputError(f"ansatz.order={ansatz.order} has no effect with ansatz={name}, whose blocks have their own")
     if ansatz.order in ORDERS[:2] and name in OF_ELECTRONS and name not in USUAL_ORDERS:
         raise InputError(f"ansatz.order={ansatz.order} has no effect with ansatz={name}, which has no singles")
-    if ansatz.start not in STARTS:
-        raise InputError(f"unknown ansatz.start={ansatz.start}{near_misses(ansatz.start, STARTS)}")
+    check_choice("ansatz.start", ansatz.start, STARTS)
     if ansatz.restarts is not None and not 0 <= ansatz.restarts <= MOST_RESTARTS:
         raise InputError(f"ansatz.restarts={ansatz.restarts} must be from 0 to {MOST_RESTARTS}")

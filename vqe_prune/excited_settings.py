@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from vqe_prune.errors import InputError, near_misses
+from vqe_prune.errors import InputError, check_choice
 from vqe_prune.settings import Settings
 
 NUCLEI = ("fixed", "gradient", "optimise")
@@ -30,8 +30,7 @@ def check_excited(settings: Settings, given: set[str], on_qubits: bool) -> None:
 
     """
     chosen = settings.excited
-    if settings.nuclei not in NUCLEI:
-        raise InputError(f"unknown nuclei={settings.nuclei}{near_misses(settings.nuclei, NUCLEI)}")
+    check_choice("nuclei", settings.nuclei, NUCLEI)
     if "nuclei" in given and on_qubits:
         raise InputError(f"nuclei={settings.nuclei} is for molecules with an ansatz of excitations; leave it out")
     if settings.nuclei in NUCLEI[1:] and settings.molecule.spin and settings.pruner.orbitals != "optimise":
@@ -58,16 +57,14 @@ def check_excited(settings: Settings, given: set[str], on_qubits: bool) -> None:
     if chosen.states == 0 and len(own) > 1:
         useless = next(key for key in own if key != "excited.states")
         raise InputError(f"{useless} has no effect with excited.states=0; leave it out")
-    if chosen.method not in METHODS:
-        raise InputError(f"unknown excited.method={chosen.method}{near_misses(chosen.method, METHODS)}")
+    check_choice("excited.method", chosen.method, METHODS)
     for field, methods in BELONGING.items():
         if f"excited.{field}" in given and chosen.method not in methods:
             raise InputError(
                 f"excited.{field} has no effect with excited.method={chosen.method}; it belongs to "
                 f"excited.method={' or '.join(methods)}"
             )
-    if chosen.ansatz not in ANSATZE:
-        raise InputError(f"unknown excited.ansatz={chosen.ansatz}{near_misses(chosen.ansatz, ANSATZE)}")
+    check_choice("excited.ansatz", chosen.ansatz, ANSATZE)
     if not 0 < chosen.threshold < 1:
         raise InputError(f"excited.threshold={chosen.threshold} must be between 0 and 1")
     if chosen.penalty is not None and not (math.isfinite(chosen.penalty) and chosen.penalty > 0):

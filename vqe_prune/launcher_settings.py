@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, get_type_hints
 
-from vqe_prune.errors import InputError, as_typed, near_misses, shortened
+from vqe_prune.errors import InputError, as_typed, check_choice, shortened
 
 LAUNCHERS = {
     "processes": ("cpus",),
@@ -86,8 +86,7 @@ def read_launcher(values: Mapping[str, Any]) -> LauncherSettings:
     """
     chosen = LauncherSettings()
     _fill(chosen, "launcher", values)
-    if chosen.name not in LAUNCHERS:
-        raise InputError(f"unknown launcher={chosen.name}{near_misses(chosen.name, LAUNCHERS)}")
+    check_choice("launcher", chosen.name, LAUNCHERS)
     for key in values:
         name = key.partition(".")[2]
         if name and name not in LAUNCHERS[chosen.name]:
@@ -108,14 +107,12 @@ def read_sweeper(values: Mapping[str, Any]) -> SweeperSettings:
     """Return checked settings of a sweeper; arguments and errors as of `read_launcher`."""
     chosen = SweeperSettings()
     _fill(chosen, "sweeper", values)
-    if chosen.name not in SWEEPERS:
-        raise InputError(f"unknown sweeper={chosen.name}{near_misses(chosen.name, SWEEPERS)}")
+    check_choice("sweeper", chosen.name, SWEEPERS)
     useless = sorted(key for key in values if key != "sweeper")
     if chosen.name == "grid" and useless:
         raise InputError(f"{useless[0]} has no effect with sweeper=grid; add sweeper=optuna or leave it out")
     for objective in chosen.minimise:
-        if objective not in OBJECTIVES:
-            raise InputError(f"unknown sweeper.minimise={objective}{near_misses(objective, OBJECTIVES)}")
+        check_choice("sweeper.minimise", objective, OBJECTIVES)
     if not chosen.minimise or len(set(chosen.minimise)) != len(chosen.minimise):
         raise InputError(f"sweeper.minimise={as_typed(chosen.minimise)} must name each number once")
     for name, least in (("trials", 1), ("batch", 1), ("seed", 0)):

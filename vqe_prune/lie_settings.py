@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from vqe_prune.errors import InputError, near_misses
+from vqe_prune.errors import InputError, check_choice, near_misses
 from vqe_prune.settings import PrunerSettings
 
 ENSEMBLES = ("trajectory", "reference")
@@ -51,8 +51,7 @@ def check_lie(pruner: PrunerSettings, given: set[str], rules: Sequence[str]) -> 
         raise InputError(f"{useless[0]} has no effect beside pruner.{fixed[0]}; leave one of them out")
     if fixed and pruner.condense:
         raise InputError(f"pruner.condense has no effect beside pruner.{fixed[0]}; leave one of them out")
-    if pruner.distance not in DISTANCES:
-        raise InputError(f"unknown pruner.distance={pruner.distance}{near_misses(pruner.distance, DISTANCES)}")
+    check_choice("pruner.distance", pruner.distance, DISTANCES)
     geometry = [f"pruner.{name}" for name in ("weights", "ensemble") if f"pruner.{name}" in given]
     if pruner.distance == "task" and geometry:
         raise InputError(f"{geometry[0]} has no effect with pruner.distance=task; leave one of them out")

@@ -8,7 +8,7 @@ from copy import deepcopy
 from dataclasses import dataclass, fields
 from typing import Any
 
-from vqe_prune.errors import InputError, near_misses
+from vqe_prune.errors import InputError, check_choice, near_misses
 from vqe_prune.excitation_settings import FABRICS
 from vqe_prune.settings import ScanSettings, Settings
 from vqe_prune.wording import MOST_NAMED, listed
@@ -158,8 +158,7 @@ def check_scan(
 
     """
     own = sorted(key for key in given if key.startswith("scan."))
-    if settings.study not in STUDIES:
-        raise InputError(f"unknown study={settings.study}{near_misses(settings.study, STUDIES)}")
+    check_choice("study", settings.study, STUDIES)
     if settings.study != "scan":
         if own:
             raise InputError(f"{own[0]} has no effect without study=scan; add it or leave {own[0]} out")

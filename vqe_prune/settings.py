@@ -194,6 +194,11 @@ class TaskSettings:
     seeds: int | None = None
 
 
+ENTANGLERS = ("cz", "cx", "zz", "xx", "yy", "xy", "heisenberg")
+CONNECTIVITIES = ("linear", "circular", "full", "grid", "lattice")
+BLOCKS = ("x", "y", "z")
+"""Names that `vqe_prune.ansatz.layered` knows, here without importing the engine."""
+
 OF_ELECTRONS = ("uccsd", "uccd", "puccd", "uccgsd", "kupccgsd", "tups", "qnp")
 """Ansätze of excitations; all others act on qubits."""
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from vqe_prune.ansatz.amplitudes import angles_of, cluster_amplitudes
 from vqe_prune.ansatz.rotation import Ansatz
 from vqe_prune.electrons import excitation_irrep
-from vqe_prune.errors import InputError, near_misses
+from vqe_prune.errors import check_choice
 from vqe_prune.excitation_settings import STARTS
 from vqe_prune.problem import Problem
 
@@ -47,8 +47,7 @@ def starting_angles(
         ConvergenceError: CCSD does not converge.
 
     """
-    if start not in STARTS:
-        raise InputError(f"unknown ansatz.start={start}{near_misses(start, STARTS)}")
+    check_choice("ansatz.start", start, STARTS)
     first = np.zeros(ansatz.n_parameters)
     if start != "zero":
         first = angles_of(ansatz, cluster_amplitudes(problem.electrons, start))

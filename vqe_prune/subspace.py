@@ -15,7 +15,7 @@ from vqe_prune.chemistry import require_memory
 from vqe_prune.electrons import Electrons, excitation_irrep
 from vqe_prune.engine.determinants import Sector, SectorHamiltonian, string_excitations
 from vqe_prune.engine.sector import SectorEngine
-from vqe_prune.errors import InputError, near_misses
+from vqe_prune.errors import InputError, check_choice
 from vqe_prune.objective import energy_of, sector_hamiltonian
 from vqe_prune.observables import weight_outside
 from vqe_prune.problem import Problem
@@ -98,8 +98,7 @@ def expand_states(
         operators are those of UCCSD, and the threshold, are our choice.
 
     """
-    if method not in SUBSPACES:
-        raise InputError(f"unknown excited.method={method}{near_misses(method, SUBSPACES)}")
+    check_choice("excited.method", method, SUBSPACES)
     if states < 1 or not 0 < threshold < 1:
         raise InputError(
             f"excited.states={states} must be at least 1 and excited.threshold={threshold} between 0 and 1"

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from vqe_prune.ctr_settings import CTR_DATASETS, CTR_DEFAULTS, CTR_OTHERS, CTR_RULES, check_ctr, fill_ctr
-from vqe_prune.errors import InputError, near_misses
-from vqe_prune.settings import MoleculeSettings, Settings, TaskSettings
+from vqe_prune.errors import InputError, check_choice, near_misses
+from vqe_prune.settings import BLOCKS, CONNECTIVITIES, ENTANGLERS, MoleculeSettings, Settings, TaskSettings
 
 TASKS: dict[str, dict[str, Any]] = {
     "classify": {
@@ -54,10 +54,8 @@ SIZES = ([2, 2], [2, 3], [3, 3])
 
 MOST_QUBITS, MOST_FEATURES, MOST_LAYERS = 12, 64, 100
 
-# as `vqe_prune.ansatz.layered` has them, which would import the engine
-ENTANGLERS = ("cz", "cx", "zz", "xx", "yy", "xy", "heisenberg")
-CONNECTIVITIES = ("linear", "circular", "full", "grid")
-BLOCKS = ("x", "y", "z")
+CONNECTED = tuple(name for name in CONNECTIVITIES if name != "lattice")
+"""Connectivities of the circuits of a task, which has no lattice."""
 
 LOSSES = ("kl", "mmd")
 """What a generator is trained by."""
@@ -181,8 +179,7 @@ def _check_classify(settings: Settings, given: set[str]) -> None:
     """Raise InputError for settings of a classification that cannot be used."""
     task = settings.task
     encoding, dataset = task.encoding or "amplitude", task.dataset or "digits"
-    if encoding not in TASK_ENCODINGS:
-        raise InputError(f"unknown task.encoding={encoding}{near_misses(encoding, TASK_ENCODINGS)}")
+    check_choice("task.encoding", encoding, TASK_ENCODINGS)
     if task.data_dir is not None and dataset not in IN_DATA_DIR:
         raise InputError(
             f"task.data_dir has no effect with task.dataset={dataset}, which scikit-learn has; leave it out"
@@ -214,8 +211,7 @@ def _check_generate(settings: Settings, given: set[str]) -> None:
     if task.size is not None and task.size not in SIZES:
         raise InputError(f"task.size={task.size} must be {', '.join(str(size).replace(' ', '') for size in SIZES)}")
     loss = task.loss or "kl"
-    if loss not in LOSSES:
-        raise InputError(f"unknown task.loss={loss}{near_misses(loss, LOSSES)}")
+    check_choice("task.loss", loss, LOSSES)
     for key in ("shots", "learning_rate"):
         if f"task.{key}" in given and loss == "kl":
             raise InputError(f"task.{key} has no effect with task.loss=kl, which is exact; add task.loss=mmd")
@@ -227,8 +223,8 @@ def _check_layers(settings: Settings) -> None:
     ansatz = settings.ansatz
     choices: list[tuple[str, str | None, Sequence[str]]] = [
         ("ansatz", ansatz.name, ("hardware_efficient",)),
-        ("ansatz.entangler", ansatz.entangler, tuple(ENTANGLERS)),
-        ("ansatz.connectivity", ansatz.connectivity, CONNECTIVITIES),
+        ("ansatz.entangler", ansatz.entangler, ENTANGLERS),
+        ("ansatz.connectivity", ansatz.connectivity, CONNECTED),
         *(("ansatz.blocks", block, BLOCKS) for block in ansatz.blocks or ()),
     ]
     for key, value, known in choices:

@@ -10,7 +10,7 @@ import numpy as np
 from vqe_prune.ansatz.amplitudes import cluster_amplitudes
 from vqe_prune.ansatz.rotation import Ansatz, Excitation, Rotation
 from vqe_prune.electrons import Electrons
-from vqe_prune.errors import InputError, near_misses
+from vqe_prune.errors import InputError, check_choice
 from vqe_prune.excitation_settings import ORDERS
 from vqe_prune.symmetry import orbital_energies
 
@@ -34,8 +34,7 @@ def ordered(ansatz: Ansatz, order: str, electrons: Electrons) -> Ansatz:
         much the order matters.
 
     """
-    if order not in ORDERS:
-        raise InputError(f"unknown ansatz.order={order}{near_misses(order, ORDERS)}")
+    check_choice("ansatz.order", order, ORDERS)
     groups: list[list[Rotation]] = [[] for _ in range(ansatz.n_parameters)]
     for rotation in ansatz.rotations:
         if rotation.parameter is None:
