@@ -23,7 +23,8 @@ from vqe_prune.ansatz.ucc import uccsd
 from vqe_prune.objective import Objective, energy_of
 from vqe_prune.prune.curvature import rank_by_curvature
 from vqe_prune.prune.elimination import Ranking, eliminate, restrict
-from vqe_prune.prune.lie import LieOptions, lie_merge
+from vqe_prune.prune.lie import lie_merge
+from vqe_prune.prune.lie_options import LieOptions
 from vqe_prune.prune.limits import Limits
 from vqe_prune.prune.plan import apply_plan
 from vqe_prune.prune.pruning import prune_ansatz

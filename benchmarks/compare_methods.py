@@ -22,7 +22,8 @@ from vqe_prune.problem import Problem
 from vqe_prune.prune.elimination import restrict
 from vqe_prune.prune.eqntk import symmetric_passes
 from vqe_prune.prune.journal import Journal
-from vqe_prune.prune.lie import LieOptions, lie_merge
+from vqe_prune.prune.lie import lie_merge
+from vqe_prune.prune.lie_options import LieOptions
 from vqe_prune.prune.limits import Limits
 from vqe_prune.prune.plan import Action, Decision, PrunePlan, apply_plan, carry_angles, chain
 from vqe_prune.prune.pruning import Pruning, prune_ansatz

@@ -20,7 +20,7 @@ from vqe_prune.ansatz.layered import hardware_efficient
 from vqe_prune.ansatz.ucc import uccsd
 from vqe_prune.lattice import ring
 from vqe_prune.models import transverse_field_ising
-from vqe_prune.prune.lie import LieOptions
+from vqe_prune.prune.lie_options import LieOptions
 from vqe_prune.prune.limits import Limits
 from vqe_prune.prune.pruning import prune_ansatz
 from vqe_prune.qubit_problem import model_problem

@@ -17,7 +17,7 @@ from vqe_prune.prune.calibration import Calibration
 from vqe_prune.prune.cells import cells_of
 from vqe_prune.prune.condense import WIDTH, SparsityPenalty, condense
 from vqe_prune.prune.distances import geometric_distances
-from vqe_prune.prune.lie import LieOptions
+from vqe_prune.prune.lie_options import LieOptions
 from vqe_prune.prune.limits import Limits
 from vqe_prune.prune.pruning import prune_ansatz
 from vqe_prune.qubit_problem import model_problem

@@ -23,7 +23,8 @@ from vqe_prune.optimize import minimize
 from vqe_prune.paulis import Clifford, PauliSum, QubitHamiltonian
 from vqe_prune.problem import Problem, problem_from_integrals
 from vqe_prune.prune.cells import cells_of
-from vqe_prune.prune.lie import LieOptions, contraction_plan, lie_merge, lie_plan
+from vqe_prune.prune.lie import contraction_plan, lie_merge, lie_plan
+from vqe_prune.prune.lie_options import LieOptions
 from vqe_prune.prune.plan import Action, Decision, PrunePlan, apply_plan, carry_angles, chain
 from vqe_prune.qubit_problem import QubitProblem, model_problem, pauli_problem
 from vqe_prune.score.identifiers import (

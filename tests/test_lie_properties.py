@@ -14,7 +14,8 @@ from vqe_prune.models import transverse_field_ising
 from vqe_prune.objective import EnergyObjective, sector_hamiltonian
 from vqe_prune.paulis import Clifford
 from vqe_prune.prune.cells import cells_of
-from vqe_prune.prune.lie import LieOptions, contraction_plan, lie_merge
+from vqe_prune.prune.lie import contraction_plan, lie_merge
+from vqe_prune.prune.lie_options import LieOptions
 from vqe_prune.prune.plan import Action, apply_plan, carry_angles
 from vqe_prune.qubit_problem import model_problem
 from vqe_prune.score.identifiers import Weights, distance, fubini_study, identify

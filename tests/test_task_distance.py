@@ -24,7 +24,8 @@ from vqe_prune.prune.calibration import (
 from vqe_prune.prune.cells import cells_of
 from vqe_prune.prune.certificate import spectral_ends
 from vqe_prune.prune.distances import CellDistances, geometric_distances, task_distances
-from vqe_prune.prune.lie import LieOptions, lie_merge
+from vqe_prune.prune.lie import lie_merge
+from vqe_prune.prune.lie_options import LieOptions
 from vqe_prune.prune.plan import Action, apply_plan
 from vqe_prune.score.identifiers import Weights, identify
 

@@ -52,7 +52,8 @@ if TYPE_CHECKING:
     )
     from vqe_prune.prune.eqntk import symmetric_passes
     from vqe_prune.prune.family import FamilyPruning, needed_parameters, prune_family
-    from vqe_prune.prune.lie import LieOptions, lie_merge
+    from vqe_prune.prune.lie import lie_merge
+    from vqe_prune.prune.lie_options import LieOptions
     from vqe_prune.prune.limits import Limits
     from vqe_prune.prune.plan import Action, Decision, PrunePlan, apply_plan
     from vqe_prune.prune.pruning import Pruning, prune_ansatz
@@ -88,7 +89,7 @@ _HOMES = {
     "HamiltonianSymmetries": "symmetry",
     "InputError": "errors",
     "Lattice": "lattice",
-    "LieOptions": "prune.lie",
+    "LieOptions": "prune.lie_options",
     "Limits": "prune.limits",
     "Measurement": "measure",
     "Molecule": "chemistry",

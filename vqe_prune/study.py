@@ -25,7 +25,7 @@ from vqe_prune.on_device import measure_on_device, open_device
 from vqe_prune.parallel import usable_cores
 from vqe_prune.problem import Problem
 from vqe_prune.prune.calibration import load_calibration
-from vqe_prune.prune.lie import LieOptions
+from vqe_prune.prune.lie_options import LieOptions
 from vqe_prune.prune.limits import Limits
 from vqe_prune.prune.pruning import Pruning, prune_ansatz
 from vqe_prune.qubit_problem import QubitProblem

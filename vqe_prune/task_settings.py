@@ -10,6 +10,7 @@ from typing import Any
 
 from vqe_prune.ctr_settings import CTR_DATASETS, CTR_DEFAULTS, CTR_OTHERS, CTR_RULES, check_ctr, fill_ctr
 from vqe_prune.errors import InputError, check_choice, near_misses
+from vqe_prune.lie_settings import check_lie
 from vqe_prune.settings import BLOCKS, CONNECTIVITIES, ENTANGLERS, MoleculeSettings, Settings, TaskSettings
 
 TASKS: dict[str, dict[str, Any]] = {
@@ -64,14 +65,14 @@ IN_DATA_DIR = ("mnist", "fashion_mnist")
 """Data sets that are read from files."""
 
 RULES = {
-    "classify": ("curvature", "magnitude", "fisher"),
-    "generate": ("curvature", "magnitude", "fisher"),
+    "classify": ("curvature", "magnitude", "fisher", "lie"),
+    "generate": ("curvature", "magnitude", "fisher", "lie", "eqntk"),
     "ctr": CTR_RULES,
 }
 """Pruning rules that a task can compare; the random one is always among them, as a control."""
 
 CIRCUIT = ("ansatz.name", "ansatz.layers", "ansatz.blocks", "ansatz.entangler", "ansatz.connectivity")
-PRUNING = ("pruner.rules", "pruner.parameters")
+PRUNING = ("pruner.rules", "pruner.parameters", "pruner.distance", "pruner.weights")
 EVERYWHERE = ("seed", "threads", "output", "output_dir")
 
 OTHERS = {"classify": (*CIRCUIT, *PRUNING), "generate": (*CIRCUIT, *PRUNING), "ctr": CTR_OTHERS}
@@ -111,6 +112,8 @@ def check_task(settings: Settings, given: set[str], rules: Sequence[str]) -> boo
             raise InputError(f"pruner={rule} is not for task={task.name}{near_misses(rule, RULES[task.name])}")
     if settings.pruner.parameters is not None and "task.compression" in given:
         raise InputError("task.compression has no effect beside pruner.parameters; leave one of them out")
+    if "lie" in rules or any(key in given for key in PRUNING[2:]):
+        check_lie(settings.pruner, given, rules or ["curvature"])
     _check_positive(settings)
     CHECKS[task.name](settings, given)
     return True
@@ -202,6 +205,8 @@ def _check_classify(settings: Settings, given: set[str]) -> None:
     if len(readout) < len(classes) and not (len(readout) == 1 and len(classes) == 2):
         short = f"task.readout={readout}" if task.readout is not None else f"task.qubits={n}"
         raise InputError(f"{short}: {len(classes)} classes need as many qubits to read")
+    if encoding == "reuploading" and "lie" in settings.pruner.rules:
+        raise InputError("pruner=lie has no measure for gates that encode data; try task.encoding=amplitude or angle")
     _check_layers(settings)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,9 @@ NEARLY_EQUAL = 1e-6
 
 DOUBTFUL = 2.0
 """A deletion that costs more than this times its prediction was predicted beyond the second order's range."""
+
+MOST_STEPS = 2000
+"""Of a re-optimisation."""
 
 NOTICEABLE = 1e-7
 """Increases (hartree or the problem's unit) below this are too small to doubt their prediction."""
@@ -77,6 +81,7 @@ def eliminate(
     enough: Callable[[PathPoint], bool],
     verify: bool = False,
     free: float = 0.0,
+    trial_steps: int | None = None,
     earlier: Sequence[PathPoint] = (),
     gradient_tolerance: float = 1e-7,
     progress: Callable[[PathPoint], None] | None = None,
@@ -93,6 +98,8 @@ def eliminate(
             and take the one that raised it least for each of its rotations.
         free: Of parameters with scores up to this the one whose gates are most expensive goes first: none is needed,
             and which of them has the lowest score is decided by rounding.
+        trial_steps: Most steps of a re-optimisation after a deletion that is only tried; the one taken is re-optimised
+            to the end. None for no limit.
         earlier: Points of an interrupted path, which continues after the last of them.
         gradient_tolerance: Of each re-optimisation, hartree per radian.
         progress: Called with each new point.
@@ -113,10 +120,15 @@ def eliminate(
         n_rotations = np.bincount(current.parameters[current.parameters >= 0])
         best = found = _without(bind, ansatz, point, inverse, _lowest(scores, current, free), gradient_tolerance)
         if verify and found.value - point.value > DOUBTFUL * (found.predicted - point.predicted) + NOTICEABLE:
-            trial = partial(
-                _without, bind, ansatz, point, inverse, gradient_tolerance=gradient_tolerance, doubtful=True
-            )
+            options: dict[str, Any] = {
+                "gradient_tolerance": gradient_tolerance,
+                "doubtful": True,
+                "max_steps": trial_steps,
+            }
+            trial = partial(_without, bind, ansatz, point, inverse, **options)
             best = _least_rise(trial, point, scores, n_rotations, found)
+            if trial_steps is not None and best is not found:
+                best = _finished(bind, ansatz, best, gradient_tolerance)
         inverse = best.optimum.inverse_hessian
         bare = replace(best.optimum, inverse_hessian=None)  # a matrix a point would fill the memory
         points.append(replace(best, score=float(scores[_place(point, best)]), optimum=bare))
@@ -149,6 +161,7 @@ def _without(
     k: int,
     gradient_tolerance: float,
     doubtful: bool = False,
+    max_steps: int | None = None,
 ) -> PathPoint:
     """Delete the k-th parameter of a point, let the others follow, and re-optimise them.
 
@@ -163,6 +176,7 @@ def _without(
             start,
             inverse_hessian=remaining_inverse_hessian(inverse, k),
             gradient_tolerance=gradient_tolerance,
+            max_steps=MOST_STEPS if max_steps is None else max_steps,
         )
         for start in starts[: 1 + doubtful]
     ]
@@ -174,6 +188,16 @@ def _without(
         removed=(point.kept[k],),
         predicted=point.predicted + float(deletion_costs(point.angles, inverse)[k]),
     )
+
+
+def _finished(
+    bind: Callable[[Ansatz], Objective], ansatz: Ansatz, point: PathPoint, gradient_tolerance: float
+) -> PathPoint:
+    """Re-optimise a point that was left on the way."""
+    objective = bind(restrict(ansatz, point.kept))
+    inverse = inverse_hessian_at(objective, point.angles)  # the optimiser's own is rough after a few steps
+    optimum = minimize(objective, point.angles, inverse_hessian=inverse, gradient_tolerance=gradient_tolerance)
+    return replace(point, optimum=optimum)
 
 
 def _least_rise(

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 
@@ -23,22 +23,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqe_prune.ansatz.rotation import Ansatz
-from vqe_prune.errors import InputError, near_misses
-from vqe_prune.lie_settings import DISTANCES
-from vqe_prune.objective import EnergyObjective, QubitEnergyObjective, energy_of
+from vqe_prune.errors import InputError
+from vqe_prune.objective import EnergyObjective, Objective, QubitEnergyObjective, energy_of
 from vqe_prune.paulis import Clifford
 from vqe_prune.problem import Problem
 from vqe_prune.prune.calibration import Calibration, cell_error, geometric_tolerance, rotation_errors
 from vqe_prune.prune.cells import Unit, cells_of, same_ratios, units_of
 from vqe_prune.prune.certificate import energy_change_bound, spectral_ends
 from vqe_prune.prune.distances import CellDistances, geometric_distances, task_distances
+from vqe_prune.prune.lie_options import ONE_LIMIT, LieOptions
 from vqe_prune.prune.merge_certificate import LieCertificate, check_certificate
 from vqe_prune.prune.plan import Action, Decision, PrunePlan, apply_plan, carry_angles, chain
 from vqe_prune.qubit_problem import QubitProblem
 from vqe_prune.score.curvature import EXACT_HESSIANS, invert_hessian
 from vqe_prune.score.identifiers import (
     Identifier,
-    Weights,
     fubini_study,
     generators_commute,
     identify,
@@ -50,59 +49,8 @@ from vqe_prune.score.identifiers import (
 
 Vector = NDArray[np.float64]
 
-ONE_LIMIT = "the rule lie needs one of epsilon, parameters and largest_increase, a number from 0, or a calibration"
-
 ROUNDING = 1e-12
 """Distances this much above the tolerance are within it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class LieOptions:
-    """How far the rule goes and how it compares gates; `lie_merge` needs exactly one of the first four.
-
-    Attributes:
-        epsilon: Distance up to which gates are one.
-        parameters: Budget: the smallest distance that leaves no more parameters is taken.
-        largest_increase: The largest distance is taken whose predicted increase of the energy is within this.
-        calibration: Gates are one that the errors of this device blur; see `calibration`.
-        weights: Of the terms of a distance.
-        ensemble: States at which gates are compared, see `identify`.
-        data: Those of the ensemble ``data``.
-        distance: ``geometric``, which `weights`, `ensemble` and `data` are of, or ``task``: what a merge does to the
-            energy, in its unit; see `distances`.
-        condense: In `prune_ansatz`: first look for optima with fewer distinct angles, see `condense`; not for a fixed
-            tolerance, which has no measure of what is better.
-
-    """
-
-    epsilon: float | None = None
-    parameters: int | None = None
-    largest_increase: float | None = None
-    calibration: Calibration | None = None
-    weights: Weights = field(default_factory=Weights)
-    ensemble: str = "trajectory"
-    data: Sequence[NDArray[np.complex128]] | None = None
-    distance: str = "geometric"
-    condense: bool = False
-
-    def __post_init__(self) -> None:
-        numbers = [each for each in (self.epsilon, self.parameters, self.largest_increase) if each is not None]
-        given = [*numbers, *([] if self.calibration is None else [self.calibration.name])]
-        if len(given) > 1 or not all(limit >= 0 for limit in numbers):
-            raise InputError(f"{ONE_LIMIT}; it was given {', '.join(map(str, given))}")
-        if self.distance not in DISTANCES:
-            raise InputError(f"unknown distance {self.distance!r}{near_misses(self.distance, DISTANCES)}")
-        geometry = (self.weights, self.ensemble, self.data) != (Weights(), "trajectory", None)
-        if self.distance == "task" and geometry:
-            raise InputError("weights, ensemble and data have no effect with distance='task'; leave them out")
-        if self.condense and (self.epsilon is not None or self.calibration is not None):
-            raise InputError("condense has no effect beside epsilon and calibration; leave one of them out")
-
-    @property
-    def limited(self) -> bool:
-        """Whether a limit is given."""
-        limits = (self.epsilon, self.parameters, self.largest_increase, self.calibration)
-        return any(limit is not None for limit in limits)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -148,32 +96,83 @@ def lie_merge(problem: Problem | QubitProblem, ansatz: Ansatz, angles: Vector, o
         ConvergenceError: The circuit moved further than the certificate's bounds allow.
 
     """
+    found = _merge(problem, energy_of(problem), ansatz, angles, options)
+    search, second = found.search, found.second
+    certificate = search.certificate(found.epsilon, found.clustering, second, found.shifted)
+    n_gates = sum(rotation.parameter is not None for rotation in ansatz.rotations)
+    certificate = replace(certificate, n_pairs=n_gates * (n_gates - 1) // 2)
+    check_certificate(certificate, problem)
+    moved = np.array(angles, dtype=np.float64)
+    origin = {p: k for k, p in zip(found.first.survivors, search.ansatz.parameters.tolist(), strict=True) if p >= 0}
+    for parameter, index in origin.items():
+        moved[ansatz.parameters[index]] += found.shifted[parameter] - search.angles[parameter]
+    return LieMerge(plan=found.plan, angles=moved, start=found.start, certificate=certificate)
+
+
+def lie_merge_of_loss(
+    problem: QubitProblem, bind: Callable[[Ansatz], Objective], ansatz: Ansatz, angles: Vector, options: LieOptions
+) -> tuple[PrunePlan, Vector]:
+    """Do what `lie_merge` does to a circuit that is trained by a loss, which has no spectrum to bound its changes by.
+
+    Args:
+        problem: Gives the qubits, the first state and the symmetries of the loss; its Hamiltonian has no effect.
+        bind: Makes the loss of an ansatz.
+        ansatz: Pauli rotations and Clifford gates.
+        angles: Its trained parameters, radian, (n_parameters,).
+        options: Without a calibration.
+
+    Returns:
+        The plan, and the parameters of the smaller ansatz, where tuning starts.
+
+    Raises:
+        InputError: The options have no limit, or do not fit.
+
+    """
+    if options.calibration is not None:
+        raise InputError("a calibration says what errors do to an energy; leave it out for a loss")
+    found = _merge(problem, bind, ansatz, angles, options)
+    return found.plan, found.start
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Merged:
+    """What became one: exact contractions first, then the clustering of what was left, and contractions again."""
+
+    search: _Search
+    epsilon: float
+    clustering: list[Clusters]
+    first: PrunePlan
+    second: PrunePlan
+    third: PrunePlan
+    shifted: Vector
+    start: Vector
+
+    @property
+    def plan(self) -> PrunePlan:
+        return PrunePlan(rule="lie", decisions=chain([self.first, self.second, self.third]).decisions)
+
+
+def _merge(
+    problem: Problem | QubitProblem,
+    bind: Callable[[Ansatz], Objective],
+    ansatz: Ansatz,
+    angles: Vector,
+    options: LieOptions,
+) -> _Merged:
     if not options.limited:
         raise InputError(f"{ONE_LIMIT}; it was given none")
     angles = np.asarray(angles, dtype=np.float64)
     first = contraction_plan(problem, ansatz)
     middle, carried = apply_plan(first, ansatz), carry_angles(first, ansatz, angles)
-    search = _Search(problem, energy_of(problem), middle, carried, options, first.survivors)
+    search = _Search(problem, bind, middle, carried, options, first.survivors)
     epsilon = search.epsilon()
     clustering = search.clustering(epsilon)
     second, shifted = search.plan(clustering)
     smaller, tied = apply_plan(second, middle), carry_angles(second, middle, shifted)
     third = contraction_plan(problem, smaller, [first.survivors[k] for k in second.survivors])
-    plans = [first, second, third]
-    origin = {p: k for k, p in zip(first.survivors, middle.parameters.tolist(), strict=True) if p >= 0}
-    moved = angles.copy()
-    for parameter, index in origin.items():
-        moved[ansatz.parameters[index]] += shifted[parameter] - carried[parameter]
-    certificate = search.certificate(epsilon, clustering, second, shifted)
-    n_gates = sum(rotation.parameter is not None for rotation in ansatz.rotations)
-    certificate = replace(certificate, n_pairs=n_gates * (n_gates - 1) // 2)
-    check_certificate(certificate, problem)
-    return LieMerge(
-        plan=PrunePlan(rule="lie", decisions=chain(plans).decisions),
-        angles=moved,
-        start=carry_angles(third, smaller, tied),
-        certificate=certificate,
-    )
+    start = carry_angles(third, smaller, tied)
+    plans = {"first": first, "second": second, "third": third}
+    return _Merged(search=search, epsilon=epsilon, clustering=clustering, shifted=shifted, start=start, **plans)
 
 
 def contraction_plan(problem: Problem | QubitProblem, ansatz: Ansatz, names: Sequence[int] | None = None) -> PrunePlan:
@@ -225,7 +224,7 @@ class _Search:
     """What all tolerances share: an ansatz without exact redundancy, its cells and the distances inside them."""
 
     problem: Problem | QubitProblem
-    bind: Callable[[Ansatz], EnergyObjective | QubitEnergyObjective]
+    bind: Callable[[Ansatz], Objective]
     ansatz: Ansatz
     angles: Vector
     options: LieOptions
@@ -343,7 +342,7 @@ class _Search:
         return PrunePlan(rule="lie", decisions=tuple(decisions)), shifted
 
     @cached_property
-    def objective(self) -> EnergyObjective | QubitEnergyObjective:
+    def objective(self) -> Objective:
         return self.bind(self.ansatz)
 
     @property
@@ -357,7 +356,10 @@ class _Search:
 
     @cached_property
     def ends(self) -> tuple[float, float]:
-        return spectral_ends(self.objective.engine.hamiltonian)
+        """Lowest and highest value: of an energy those of the Hamiltonian, of another loss none are known."""
+        if isinstance(self.objective, EnergyObjective | QubitEnergyObjective):
+            return spectral_ends(self.objective.engine.hamiltonian)
+        return -math.inf, math.inf
 
     @cached_property
     def _hessian(self) -> Vector:
@@ -408,8 +410,9 @@ class _Search:
     ) -> LieCertificate:
         """Return what a clustering's plan costs before tuning."""
         smaller, start = apply_plan(plan, self.ansatz), carry_angles(plan, self.ansatz, shifted)
-        merged = self.bind(smaller)
-        states = [self.objective.engine.state(self.angles), merged.engine.state(start)]
+        whole, merged = self.objective, self.bind(smaller)
+        assert isinstance(whole, EnergyObjective | QubitEnergyObjective) and isinstance(merged, type(whole))
+        states = [whole.engine.state(self.angles), merged.engine.state(start)]
         overlap = np.vdot(states[0], states[1])
         sine = min(float(np.linalg.norm(states[1] - overlap * states[0])), 1.0)
         distance = math.asin(sine) if abs(overlap) ** 2 > 0.5 else math.acos(min(float(abs(overlap)), 1.0))
@@ -423,7 +426,7 @@ class _Search:
                 operators += operator_distance(identifier, change * identifier.scale)
                 here = replace(identifier, weights=(row,))
                 path += float(fubini_study(here, np.array(change * identifier.scale)))
-        hamiltonian = self.objective.engine.hamiltonian
+        hamiltonian = whole.engine.hamiltonian
         lowest, highest = self.ends
         widest, apart, sound = self._recheck(epsilon, clustering)
         smallest = min((each.share for each in self.cells), default=1.0)

@@ -22,7 +22,8 @@ from vqe_prune.prune.certificate import Certificate
 from vqe_prune.prune.elimination import PathPoint
 from vqe_prune.prune.eqntk import symmetric_passes
 from vqe_prune.prune.journal import Journal
-from vqe_prune.prune.lie import LieMerge, LieOptions
+from vqe_prune.prune.lie import LieMerge
+from vqe_prune.prune.lie_options import LieOptions
 from vqe_prune.prune.limits import Limits, rounding_of
 from vqe_prune.prune.notes import orbital_notes, single_start_notes, start_notes, training_notes
 from vqe_prune.prune.plan import Action, Decision, PrunePlan, chain

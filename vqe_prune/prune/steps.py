@@ -40,7 +40,8 @@ from vqe_prune.prune.elimination import (
 )
 from vqe_prune.prune.eqntk import SymmetricPass, symmetric_passes
 from vqe_prune.prune.journal import Journal
-from vqe_prune.prune.lie import LieMerge, LieOptions, lie_merge
+from vqe_prune.prune.lie import LieMerge, lie_merge
+from vqe_prune.prune.lie_options import LieOptions
 from vqe_prune.prune.limits import Limits, choose, reference_energy, rounding_of
 from vqe_prune.prune.notes import merge_notes, shortfall_notes
 from vqe_prune.prune.plan import PrunePlan, apply_plan, carry_angles

@@ -16,12 +16,13 @@ from vqe_prune.engine.samples import SampleEngine
 from vqe_prune.report.task_pictures import confusion_picture, curves_picture, pruning_picture
 from vqe_prune.settings import Settings
 from vqe_prune.task_settings import readout_groups
-from vqe_prune.tasks.comparison import FULL, CircuitTask, budget_of, compare
+from vqe_prune.tasks.comparison import FULL, CircuitTask, budget_of, compare, lie_options_of
 from vqe_prune.tasks.data import Images, Split, load_images, principal_components, resized, split_images
 from vqe_prune.tasks.encoding import amplitude_states, angle_states, reuploading
 from vqe_prune.tasks.losses import LogLoss, z_diagonals
 from vqe_prune.tasks.memory import Memory
 from vqe_prune.tasks.objective import SampleObjective
+from vqe_prune.tasks.one_shot import register_of
 from vqe_prune.tasks.training import Schedule, train_in_batches
 
 Content = dict[str, Any]
@@ -37,6 +38,9 @@ GRADIENT_TOLERANCE = 3e-3
 
 DAMPING = 1e-2
 """Of the Hessian that pruning uses; see `SampleObjective`."""
+
+TRIAL_STEPS = 8
+"""Of a re-optimisation after a deletion that is only tried."""
 
 SHARE = 0.1
 """Of the parameters left, how many go in a round of pruning."""
@@ -176,7 +180,7 @@ def check(settings: Settings) -> Content:
 
 def run_seed(settings: Settings, seed: int, memory: Memory, say: Callable[[str], Any]) -> Content:
     """Return the rows of one seed: split, first angles and batches are its own."""
-    task, chosen = settings.task, settings.ansatz
+    task, chosen, rules = settings.task, settings.ansatz, settings.pruner.rules
     images = load_images(str(task.dataset), list(task.classes or ()), task.data_dir)
     model = Classifier(settings=settings, images=images, split=split_images(images, task.samples, seed), seed=seed)
     full = model.ansatz(int(chosen.layers or 1), list(chosen.blocks or ()), str(chosen.entangler))
@@ -193,9 +197,12 @@ def run_seed(settings: Settings, seed: int, memory: Memory, say: Callable[[str],
         spread=START_SPREAD,
         gradient_tolerance=GRADIENT_TOLERANCE,
         share=SHARE,
+        trial_steps=TRIAL_STEPS,
         polishing_steps=POLISHING_STEPS,
+        register=register_of(model.n_qubits, model.references[model.split.train]) if "lie" in rules else None,
+        lie=lie_options_of(settings),
     )
-    return compare(circuit, settings.pruner.rules, budget_of(settings, full.n_parameters), seed, memory, say)
+    return compare(circuit, rules, budget_of(settings, full.n_parameters), seed, memory, say)
 
 
 def figures(content: Content) -> list[tuple[str, str, str]]:

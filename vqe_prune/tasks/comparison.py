@@ -6,7 +6,7 @@ Everything goes through an objective, as with energies: nothing here knows what 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,10 +21,14 @@ from vqe_prune.optimize import Optimum, minimize
 from vqe_prune.paulis import Clifford, PauliSum
 from vqe_prune.prune.controls import rank_at_random
 from vqe_prune.prune.elimination import PathPoint, Ranking, eliminate, restrict
+from vqe_prune.prune.lie_options import LieOptions
+from vqe_prune.prune.plan import apply_plan
 from vqe_prune.prune.rounds import eliminate_in_rounds
 from vqe_prune.prune.steps import RANKINGS
+from vqe_prune.score.identifiers import Weights
 from vqe_prune.settings import Settings
 from vqe_prune.tasks.memory import Memory
+from vqe_prune.tasks.one_shot import Register, merged_by_distance, tied_by_symmetry
 
 Vector = NDArray[np.float64]
 Content = dict[str, Any]
@@ -54,7 +58,10 @@ class CircuitTask:
         spread: Standard deviation of first angles, radian.
         gradient_tolerance: Of re-optimisations on the way.
         share: Of the parameters left, how many are deleted at a time while there are many; 0 for one at a time.
+        trial_steps: Most steps of re-optimisations after deletions that are only tried; None for no limit.
         polishing_steps: Most steps from the trained angles to the minimum of the loss that is pruned by.
+        register: What the rules ``lie`` and ``eqntk`` see, None where they are not among the rules.
+        lie: How the rule ``lie`` compares gates.
 
     """
 
@@ -68,7 +75,10 @@ class CircuitTask:
     spread: float
     gradient_tolerance: float
     share: float
+    trial_steps: int | None
     polishing_steps: int
+    register: Register | None = None
+    lie: LieOptions = field(default_factory=LieOptions)
 
 
 def budget_of(settings: Settings, n_parameters: int) -> int:
@@ -76,12 +86,19 @@ def budget_of(settings: Settings, n_parameters: int) -> int:
     return settings.pruner.parameters or max(1, int(n_parameters / float(settings.task.compression or 1.0)))
 
 
+def lie_options_of(settings: Settings) -> LieOptions:
+    """Return how the rule ``lie`` compares gates; its budget is not among the settings of the rule."""
+    algebra, fubini, fisher = settings.pruner.weights
+    return LieOptions(distance=settings.pruner.distance, weights=Weights(algebra=algebra, fubini=fubini, fisher=fisher))
+
+
 def compare(task: CircuitTask, rules: Sequence[str], budget: int, seed: int, memory: Memory, say: Say) -> Content:
     """Return the rows of one seed and what its pictures need.
 
     Args:
         task: The task.
-        rules: Of `vqe_prune.prune.steps.RANKINGS`; the circuit of the first is drawn, its gates trained from scratch.
+        rules: Of `vqe_prune.prune.steps.RANKINGS`, ``lie`` and ``eqntk``; the circuit of the first is drawn, its gates
+            trained from scratch.
         budget: Parameters to prune to.
         seed: Of first angles and of the random rule.
         memory: Of what is done already.
@@ -92,18 +109,17 @@ def compare(task: CircuitTask, rules: Sequence[str], budget: int, seed: int, mem
         rule's circuit).
 
     """
+    task = _of_gates_that_act(task)
     found = _Rows(task, memory, say)
     first = random_start(task.full, task.spread, seed, 0)
     angles = found.trained(FULL, task.full, first)
-    optimum = _polished(task, angles, memory)
+    optimum = _polished(task, task.full, angles, memory)
     pruned: dict[str, tuple[Ansatz, Vector]] = {}
     for rule in [*rules, RANDOM]:
-        ranking = rank_at_random(seed) if rule == RANDOM else RANKINGS[rule]
-        path = _path(task, rule, ranking, optimum, budget, memory, say)
-        smaller = restrict(task.full, path[-1].kept)
-        found.add(rule, smaller, path[-1].angles)
-        pruned[rule] = smaller, found.trained(f"{rule}, tuned", smaller, path[-1].angles)
-        found.paths[rule] = [[len(point.kept), point.value] for point in path]
+        smaller, start, path = _pruned(task, rule, optimum, budget, seed, memory, say)
+        found.add(rule, smaller, start)
+        pruned[rule] = smaller, found.trained(f"{rule}, tuned", smaller, start)
+        found.paths[rule] = path
     smaller, tuned = pruned[rules[0]]
     found.trained(SAME_GATES, smaller, random_start(smaller, task.spread, seed, 1))
     regular = task.regular(budget)
@@ -119,6 +135,15 @@ def compare(task: CircuitTask, rules: Sequence[str], budget: int, seed: int, mem
             for rotation, angle in zip(smaller.rotations, smaller.rotation_angles(tuned), strict=True)
         ],
     }
+
+
+def _of_gates_that_act(task: CircuitTask) -> CircuitTask:
+    """The task, losses and trainings on circuits without idle gates: of a pruned circuit they are most of the time."""
+    return replace(
+        task,
+        bind=lambda ansatz: task.bind(without_idle_gates(ansatz)),
+        train=lambda ansatz, start, name: task.train(without_idle_gates(ansatz), start, name),
+    )
 
 
 def random_start(ansatz: Ansatz, spread: float, seed: int, stream: int) -> Vector:
@@ -197,16 +222,43 @@ class _Rows:
         self._say(f"{name}: {row['n_parameters']} parameters, {numbers}")
 
 
-def _polished(task: CircuitTask, angles: Vector, memory: Memory) -> Optimum:
+def _pruned(
+    task: CircuitTask, rule: str, optimum: Optimum, budget: int, seed: int, memory: Memory, say: Say
+) -> tuple[Ansatz, Vector, list[list[float]]]:
+    """Prune the full circuit by a rule: the smaller circuit, its angles, and the number of parameters and the loss on
+    the way.
+    """
+    if rule == "lie":
+        assert task.register is not None
+        options = replace(task.lie, parameters=budget)
+        plan, start = merged_by_distance(task.register, task.bind, task.full, optimum.angles, options)
+        smaller = apply_plan(plan, task.full)
+        value = task.bind(smaller).value_and_gradient(start)[0]
+        return smaller, start, [[task.full.n_parameters, optimum.value], [smaller.n_parameters, value]]
+    first, ways = task.full, [[task.full.n_parameters, optimum.value]]
+    if rule == "eqntk":
+        assert task.register is not None
+        plan, start = tied_by_symmetry(task.register, task.full, optimum.angles)
+        first = apply_plan(plan, task.full)
+        optimum = _polished(task, first, start, memory, f"{rule}, ")
+        ranking = RANKINGS["curvature"]
+    else:
+        ranking = rank_at_random(seed) if rule == RANDOM else RANKINGS[rule]
+    path = _path(replace(task, full=first), rule, ranking, optimum, budget, memory, say)
+    ways = [*(ways if rule == "eqntk" else []), *([len(point.kept), point.value] for point in path)]
+    return restrict(first, path[-1].kept), path[-1].angles, ways
+
+
+def _polished(task: CircuitTask, ansatz: Ansatz, angles: Vector, memory: Memory, mark: str = "") -> Optimum:
     """Go from trained angles to the minimum of the loss: deleting is predicted from there."""
 
     def work() -> Mapping[str, Any]:
         found = minimize(
-            task.bind(task.full), angles, gradient_tolerance=task.gradient_tolerance, max_steps=task.polishing_steps
+            task.bind(ansatz), angles, gradient_tolerance=task.gradient_tolerance, max_steps=task.polishing_steps
         )
         return optimum_content(found)
 
-    return read_optimum(memory.once("polish", work))
+    return read_optimum(memory.once(f"{mark}polish", work))
 
 
 def _path(
@@ -227,10 +279,8 @@ def _path(
         common["earlier"] = eliminate_in_rounds(
             task.bind, task.full, optimum, ranking, budget=CAREFUL * budget, share=share, max_steps=steps, **common
         )
-    careful = rule != RANDOM  # chance that is corrected is none
-    return eliminate(
-        task.bind, task.full, optimum, ranking, enough=lambda point: len(point.kept) <= budget, verify=careful, **common
-    )
+    common |= {"verify": rule != RANDOM, "trial_steps": task.trial_steps}  # chance that is corrected is none
+    return eliminate(task.bind, task.full, optimum, ranking, enough=lambda point: len(point.kept) <= budget, **common)
 
 
 def _left(task: CircuitTask, path: Sequence[PathPoint]) -> int:

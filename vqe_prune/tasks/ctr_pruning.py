@@ -210,6 +210,7 @@ def circuit_run(bench: Bench, name: str) -> dict[str, Any]:
         spread=FIRST_ANGLES,
         gradient_tolerance=GRADIENT_TOLERANCE,
         share=0.0,
+        trial_steps=None,
         polishing_steps=TUNING_STEPS,
     )
     found = compare(circuit, settings.pruner.rules, budget, bench.seed, bench.memory, bench.say)

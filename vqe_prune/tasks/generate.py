@@ -17,14 +17,16 @@ from vqe_prune.engine.samples import SampleEngine
 from vqe_prune.optimize import minimize
 from vqe_prune.report.task_pictures import curves_picture, pruning_picture, samples_picture
 from vqe_prune.settings import Settings
-from vqe_prune.tasks.comparison import FULL, CircuitTask, budget_of, compare
+from vqe_prune.tasks.comparison import FULL, CircuitTask, budget_of, compare, lie_options_of
 from vqe_prune.tasks.losses import Discrepancy, Divergence, hamming_kernel
 from vqe_prune.tasks.memory import Memory
 from vqe_prune.tasks.objective import SampleObjective
+from vqe_prune.tasks.one_shot import Register, permutations_of, register_of
 from vqe_prune.tasks.training import Schedule, train_in_batches
 
 Content = dict[str, Any]
 Vector = NDArray[np.float64]
+State = NDArray[np.complex128]
 
 KL, VALID, MMD = "KL", "valid / %", "MMD"
 
@@ -33,6 +35,12 @@ N_SAMPLES = 24
 
 START_SPREAD = 0.5
 GRADIENT_TOLERANCE = 1e-6
+
+MANY_PARAMETERS = 400
+"""Of more, a tenth goes in every round as long as more than twice the budget is left."""
+
+SHARE, TRIAL_STEPS = 0.1, 30
+"""Of the parameters left in a round, and of re-optimisations after deletions that are only tried."""
 
 
 def bars_and_stripes(rows: int, columns: int) -> Vector:
@@ -87,11 +95,21 @@ class BornMachine:
         """The squared maximum mean discrepancy from the target."""
         return Discrepancy(target=self.target, kernel=hamming_kernel(self.n_qubits))
 
-    def bind(self, ansatz: Ansatz, *, by: str | None = None) -> SampleObjective:
-        """Return a divergence of an ansatz: exact, of the kind that it is trained by or another."""
+    @cached_property
+    def zero(self) -> State:
+        """|0...0>, shape (2^n,)."""
         zero = np.zeros(len(self.target), dtype=np.complex128)
         zero[0] = 1.0
-        engine = SampleEngine(n_qubits=self.n_qubits, ansatz=ansatz, references=zero)
+        return zero
+
+    @cached_property
+    def register(self) -> Register:
+        """The qubits with the permutations that leave the distribution as it is."""
+        return register_of(self.n_qubits, self.zero[None, :], permutations_of(self.target))
+
+    def bind(self, ansatz: Ansatz, *, by: str | None = None) -> SampleObjective:
+        """Return a divergence of an ansatz: exact, of the kind that it is trained by or another."""
+        engine = SampleEngine(n_qubits=self.n_qubits, ansatz=ansatz, references=self.zero)
         loss = self.divergence if (by or self.settings.task.loss) == "kl" else self.discrepancy
         return SampleObjective(engine, loss, np.zeros(1, dtype=np.int64))
 
@@ -165,8 +183,11 @@ def run_seed(settings: Settings, seed: int, memory: Memory, say: Callable[[str],
         details=model.details,
         spread=START_SPREAD,
         gradient_tolerance=GRADIENT_TOLERANCE,
-        share=0.0,
+        share=SHARE if full.n_parameters > MANY_PARAMETERS else 0.0,
+        trial_steps=TRIAL_STEPS,
         polishing_steps=int(settings.task.epochs or 0),
+        register=model.register,
+        lie=lie_options_of(settings),
     )
     return compare(circuit, settings.pruner.rules, budget_of(settings, full.n_parameters), seed, memory, say)
 
