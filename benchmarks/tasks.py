@@ -48,12 +48,25 @@ STEPS = 3
 def main() -> int:
     arguments = parse()
     tasks = ["task=classify", f"task.seeds={arguments.seeds}"]
+    # the numbers of layers, 24 by default and 36, were chosen on digits with seeds 0 to 4, on MNIST with 0 and 1
     cases = {
-        "digits 4/9": [*tasks, "task.dataset=digits", "task.classes=[4,9]"],
-        "MNIST 4/9": [*tasks, "task.dataset=mnist", "task.classes=[4,9]", *folder(arguments.mnist)],
+        "digits 4/9": [*tasks, "task.dataset=digits", "task.classes=[4,9]", "seed=5"],
+        "MNIST 4/9": [
+            *tasks,
+            "task.dataset=mnist",
+            "task.classes=[4,9]",
+            "seed=2",
+            "ansatz.layers=36",
+            *folder(arguments.mnist),
+        ],
         "Fashion 0/1": [*tasks, "task.dataset=fashion_mnist", "task.classes=[0,1]", *folder(arguments.fashion)],
         "bars and stripes 2 x 2": ["task=generate", "task.size=[2,2]", f"task.seeds={arguments.seeds}"],
-        "bars and stripes 3 x 3": ["task=generate", "task.size=[3,3]", f"task.seeds={arguments.seeds}"],
+        "bars and stripes 3 x 3": [
+            "task=generate",
+            "task.size=[3,3]",
+            f"task.seeds={arguments.seeds}",
+            "pruner.parameters=48",
+        ],
     }
     complaints = []
     with tempfile.TemporaryDirectory() as scratch:
@@ -95,8 +108,9 @@ def judged(case: str, content: dict[str, Any], seconds: float) -> dict[str, Any]
     rows = {row["name"]: row for row in content["summary"]}
     score = ACCURACY if content["task"] == "classify" else KL
     values = {name: np.array(row["scores"][score]["values"]) for name, row in rows.items()}
-    full, tuned, chance = values[FULL], values["curvature, tuned"], values["random, tuned"]
-    ratio = rows[FULL]["n_parameters"][0] / rows["curvature, tuned"]["n_parameters"][1]
+    rule = content["settings"]["pruner"]["rules"][0]
+    full, tuned, chance = values[FULL], values[f"{rule}, tuned"], values["random, tuned"]
+    ratio = rows[FULL]["n_parameters"][0] / rows[f"{rule}, tuned"]["n_parameters"][1]
     complaints = [] if ratio >= 10.0 else [f"only {ratio:.1f} times fewer parameters"]
     if score == ACCURACY:
         behind, gain = float(full.mean() - tuned.mean()), tuned - chance
@@ -108,14 +122,15 @@ def judged(case: str, content: dict[str, Any], seconds: float) -> dict[str, Any]
         gain = np.log(chance) - np.log(tuned)
     if gain.mean() <= gain.std(ddof=1) / math.sqrt(len(gain)):
         complaints.append("random pruning to the same size is not clearly worse")
-    named = {"full": FULL, "pruned": "curvature", "tuned": "curvature, tuned", "random": "random, tuned"}
+    named = {"full": FULL, "pruned": rule, "tuned": f"{rule}, tuned", "random": "random, tuned"}
     named |= {"same_gates_from_scratch": SAME_GATES, "regular_from_scratch": REGULAR}
     unit = "accuracy_percent" if score == ACCURACY else "kl_nat"
     figures = {f"{key}_{unit}": float(values[name].mean()) for key, name in named.items() if name in values}
     return {
         "case": case,
         "n_parameters_full": rows[FULL]["n_parameters"][0],
-        "n_parameters": rows["curvature, tuned"]["n_parameters"][1],
+        "rule": rule,
+        "n_parameters": rows[f"{rule}, tuned"]["n_parameters"][1],
         **figures,
         "seconds": seconds,
         "complaints": complaints,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from vqe_prune import catalogue, config, device_settings, multirun
+from vqe_prune import catalogue, config, device_settings, multirun, task_settings
 from vqe_prune.__main__ import main
 from vqe_prune.choices import FILES, choices
 from vqe_prune.completion import SHELLS, completion_script
@@ -91,6 +91,7 @@ def test_every_choice_has_a_line_and_no_line_is_left_over() -> None:
         (catalogue.ANSATZE, config.ANSATZE),
         (catalogue.PRUNERS, config.RULES),
         (catalogue.DEVICES, device_settings.DEVICES),
+        (catalogue.TASKS, task_settings.TASKS),
     ):
         assert list(described) == list(names)
     for kind in catalogue.KINDS:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vqe_prune import config, device_settings
+from vqe_prune import config, device_settings, task_settings
 from vqe_prune.errors import InputError, near_misses
 from vqe_prune.molecule_input import molecule_names, molecules_folder
 
@@ -60,6 +60,13 @@ DEVICES = {
 }
 
 
+TASKS = {
+    "classify": "images told apart by a circuit: digits, MNIST, Fashion-MNIST",
+    "generate": "bars and stripes from a circuit Born machine",
+    "ctr": "click-through rates by FIN (place, meal time, recency), with a circuit as its head",
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Entry:
     """One choice.
@@ -77,7 +84,7 @@ class Entry:
 
 
 KINDS = {"molecules": "molecule", "models": "model", "lattices": "model.lattice", "ansatze": "ansatz",
-         "pruners": "pruner", "devices": "device"}  # fmt: skip
+         "pruners": "pruner", "devices": "device", "tasks": "task"}  # fmt: skip
 """What can be listed, and the setting that takes it."""
 
 
@@ -96,6 +103,7 @@ def entries(kind: str) -> list[Entry]:
         "ansatze": (config.ANSATZE, ANSATZE),
         "pruners": (config.RULES, PRUNERS),
         "devices": (device_settings.DEVICES, DEVICES),
+        "tasks": (tuple(task_settings.TASKS), TASKS),
     }
     if kind == "molecules":
         described = [(name, _molecule_line(name)) for name in molecule_names()]

@@ -53,6 +53,8 @@ TASK_ENCODINGS = ("angle", "amplitude", "reuploading")
 SIZES = ([2, 2], [2, 3], [3, 3])
 """Rows and columns of bars and stripes."""
 
+LARGEST = SIZES[-1]
+
 MOST_QUBITS, MOST_FEATURES, MOST_LAYERS = 12, 64, 100
 
 CONNECTED = tuple(name for name in CONNECTIVITIES if name != "lattice")
@@ -278,6 +280,9 @@ def _fill_classify(settings: Settings) -> None:
 def _fill_generate(settings: Settings) -> None:
     task = settings.task
     ansatz = settings.ansatz
+    if task.size == LARGEST:  # on a ring no rule gets far: its layers have few of the target's symmetries
+        ansatz.layers, ansatz.connectivity = ansatz.layers or 16, ansatz.connectivity or "full"
+        settings.pruner.rules = settings.pruner.rules or ["eqntk"]
     _fill_circuit(settings)
     ansatz.blocks = ["y", "z"] if ansatz.blocks is None else ansatz.blocks
     ansatz.entangler = ansatz.entangler or "xx"
