@@ -130,7 +130,7 @@ def fill_task_defaults(settings: Settings) -> None:
     FILLS[str(task.name)](settings)
 
 
-SHAPING = ("dataset", "encoding", "loss", "head")
+SHAPING = ("dataset", "encoding", "loss", "head", "size")
 """Fields that the defaults of others depend on."""
 
 
