@@ -19,7 +19,7 @@ from vqe_prune.setting_types import kinds
 
 FREE_TEXTS = {
     "molecule.geometry", "model.reference", "device.project", "device.processor", "device.run", "device.snapshot",
-    "device.config", "output_dir", "molecule.name", "task.data_dir",
+    "device.config", "output_dir", "molecule.name", "molecule.irrep", "task.data_dir",
 }  # fmt: skip
 """Settings that are texts without choices; a new one belongs here or into `choices`."""
 

@@ -21,8 +21,8 @@ from vqe_prune.orbitals import in_orbitals, orbital_pairs, with_orbital_rotation
 from vqe_prune.other_states import state_problem
 from vqe_prune.problem import molecular_problem, problem_from_integrals
 from vqe_prune.prune.pruning import prune_ansatz
+from vqe_prune.reference_irrep import irrep_name
 from vqe_prune.report import read_record, summary, write_record
-from vqe_prune.spectrum import irrep_name
 
 
 def lih(bond: float, **settings) -> Molecule:

@@ -44,6 +44,8 @@ A molecule:
   molecule.ecp=           an effective core potential of PySCF (lanl2dz), or one for each element
   molecule.charge=        total charge (0)
   molecule.spin=          alpha minus beta electrons (0; of an FCIDUMP its MS2)
+  molecule.irrep=         of the reference, in D2h and its subgroups, such as B1g (what the mean field ends in)
+  molecule.stability=     {molecule_stability}: where SCF ended in a saddle point say so, or go down from it (check)
   molecule.orbitals=      {molecule_orbitals}: canonical orbitals of RHF or ROHF, natural ones of UHF or of MP2 (hf)
   molecule.active_space=  [electrons,orbitals] around the Fermi level, or auto: by natural occupation, in orbitals
                           of MP2 unless molecule.orbitals=uno

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,10 @@ from vqe_prune.correlation import SINGULAR_DIIS
 from vqe_prune.dipole import Dipole
 from vqe_prune.electrons import Electrons, irrep_product
 from vqe_prune.errors import ConvergenceError, InputError, check_choice
-from vqe_prune.molecule_settings import AUTO, ORBITALS, USUAL_THRESHOLD, basis_text
+from vqe_prune.molecule_settings import AUTO, ORBITALS, STABILITIES, USUAL_THRESHOLD, basis_text
 from vqe_prune.natural_orbitals import natural_orbitals
+from vqe_prune.reference_irrep import order_for_irrep, reordered
+from vqe_prune.stability import followed
 
 CLOSEST_ATOMS = 0.1
 """Atoms nearer than this (angstrom) are taken for a mistake: no bond is shorter than 0.7."""
@@ -66,6 +68,8 @@ class Molecule:
         active_orbitals: The orbitals that are kept, counted from 1 through doubly occupied, singly occupied and empty
             ones, each by energy or natural occupation; None where `active_space` says which.
         occupation_threshold: With ``auto``, how far (electrons) an occupation must be from 0 and from 2.
+        irrep: Irrep of the reference in the Abelian point group, None for what SCF ends in.
+        stability: ``check`` says where SCF ended in a saddle point, ``follow`` goes down, ``none`` does not look.
 
     Raises:
         InputError: A field is not physical.
@@ -83,6 +87,8 @@ class Molecule:
     orbitals: str = "hf"
     active_orbitals: tuple[int, ...] | None = None
     occupation_threshold: float = USUAL_THRESHOLD
+    irrep: str | None = None
+    stability: str = STABILITIES[0]
 
     def __post_init__(self) -> None:
         if not self.atoms:
@@ -102,6 +108,7 @@ class Molecule:
         if self.active_space is not None and self.active_orbitals is not None:
             raise InputError("molecule.active_space has no effect beside molecule.active_orbitals; leave one out")
         check_choice("molecule.orbitals", self.orbitals, ORBITALS)
+        check_choice("molecule.stability", self.stability, STABILITIES)
         if self.active_space == AUTO and self.orbitals == "hf":
             raise InputError("molecule.active_space=auto needs natural orbitals: molecule.orbitals=mp2_natural or uno")
 
@@ -193,7 +200,7 @@ def solve_mean_field(
     order = np.lexsort((np.round(method.mo_energy, 9), -np.round(method.mo_occ)))
     orbitals, notes = method.mo_coeff[:, order], []
     labels = np.zeros(len(order), dtype=np.int64)
-    if mol.symmetry:
+    if method.mol.symmetry:
         labels = np.array(method.get_orbsym(method.mo_coeff), dtype=np.int64)[order]
     if molecule.orbitals != "hf":
         n_frozen = len(space.core) if space is not None and molecule.frozen_core else 0
@@ -207,7 +214,11 @@ def solve_mean_field(
         notes.append(_space_note(molecule, space, method.mo_occ[order]))
     assert space is not None
     electrons = _electrons_in(method, orbitals, space, labels)
-    if molecule.orbitals == "hf" and abs(electrons.reference_energy - energy) > 1e-7:
+    chosen = order_for_irrep(electrons, molecule.irrep, molecule.name)
+    if molecule.irrep is not None:
+        electrons = reordered(electrons, chosen)
+        space = replace(space, active=tuple(np.array(space.active)[chosen].tolist()))
+    elif molecule.orbitals == "hf" and abs(electrons.reference_energy - energy) > 1e-7:
         raise ConvergenceError(  # hartree; a wrong core or orbital order costs 1e-2 and more
             f"the active-space Hamiltonian of {molecule.name} has the reference energy "
             f"{electrons.reference_energy:.8f} but SCF gave {energy:.8f}; please report this with the input"
@@ -293,10 +304,10 @@ def _converge(
     method.conv_tol = 1e-12
     method.max_cycle = SCF_CYCLES
     try:
-        energy = method.kernel(dm0=None if start is None else start(mol))
+        method.kernel(dm0=None if start is None else start(mol))
         if not method.converged:
             method = method.newton()
-            energy = method.kernel()
+            method.kernel()
     except SINGULAR_DIIS as error:
         raise ConvergenceError(f"SCF of {molecule.name} failed: {error}; try another geometry or basis") from error
     if not method.converged:
@@ -304,7 +315,9 @@ def _converge(
             f"SCF of {molecule.name} did not converge, by DIIS or at second order; "
             f"try another molecule.spin, a shorter molecule.bond_length or a smaller molecule.basis"
         )
-    return method, float(energy)
+    if molecule.stability == "follow":
+        method = followed(method, molecule.name)
+    return method, float(method.e_tot)
 
 
 def check_memory(

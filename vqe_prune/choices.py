@@ -10,7 +10,7 @@ from vqe_prune.excitation_settings import ORDERS, STARTS
 from vqe_prune.launcher_settings import LAUNCHERS, OBJECTIVES, SWEEPERS, multirun_keys
 from vqe_prune.lie_settings import CALIBRATIONS, DISTANCES, ENSEMBLES
 from vqe_prune.molecule_input import molecule_names
-from vqe_prune.molecule_settings import AUTO, ORBITALS
+from vqe_prune.molecule_settings import AUTO, ORBITALS, STABILITIES
 from vqe_prune.scan_settings import STRUCTURES, STUDIES
 from vqe_prune.setting_types import NONE, kinds
 from vqe_prune.settings import BLOCKS, CONNECTIVITIES, ENTANGLERS, Settings
@@ -27,6 +27,7 @@ def choices() -> dict[str, tuple[str, ...]]:
     named: dict[str, tuple[str, ...]] = {
         "molecule": tuple(molecule_names()),
         "molecule.orbitals": ORBITALS,
+        "molecule.stability": STABILITIES,
         "molecule.active_space": (AUTO,),
         "model": tuple(config.MODELS),
         "model.lattice": config.LATTICES,

@@ -68,7 +68,7 @@ def set_up(
     if known is not None:
         return known, build_ansatz(settings, known)
     if settings.model.name is None:
-        problem = _of_molecule(settings.molecule, settings.exact and not settings.on_qubits, say)
+        problem = _of_molecule(settings.molecule, settings.exact, say)
         for note in problem.notes:
             say(note)
         if settings.on_qubits:
@@ -91,6 +91,7 @@ def _of_molecule(chosen: MoleculeSettings, exact: bool, say: Callable[[str], Non
         spin=chosen.spin,
         active_space=None if space is None else (space[0], space[1]),
         active_orbitals=listed,
+        irrep=chosen.irrep,
         exact=exact,
     )
     return replace(problem, name=chosen.name)
@@ -127,6 +128,8 @@ def read_molecule(chosen: MoleculeSettings) -> Molecule:
         orbitals=chosen.orbitals or "hf",
         active_orbitals=None if chosen.active_orbitals is None else tuple(chosen.active_orbitals),
         occupation_threshold=chosen.occupation_threshold or USUAL_THRESHOLD,
+        irrep=chosen.irrep,
+        stability=chosen.stability,
     )
 
 

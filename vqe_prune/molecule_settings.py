@@ -10,12 +10,15 @@ from vqe_prune.settings import MoleculeSettings
 ORBITALS = ("hf", "uno", "mp2_natural")
 """Canonical orbitals of RHF or ROHF, natural orbitals of UHF, of MP2."""
 
+STABILITIES = ("check", "follow", "none")
+"""Whether SCF that ended in a saddle point says so, goes on to a minimum, or is not looked at."""
+
 AUTO = "auto"
 """As an active space: the orbitals whose natural occupation says that they are neither filled nor empty."""
 
 USUAL_THRESHOLD = 0.02
 
-OF_FILES = ("name", "spin", "active_space", "active_orbitals")
+OF_FILES = ("name", "spin", "active_space", "active_orbitals", "irrep")
 """Settings that have an effect on integrals from a file."""
 
 
@@ -38,6 +41,10 @@ def check_molecule(chosen: MoleculeSettings, given: set[str]) -> None:
         _check_names(f"molecule.{key}", getattr(chosen, key), key == "basis" and chosen.fcidump is None)
     if chosen.orbitals is not None and chosen.orbitals not in ORBITALS:
         raise InputError(f"unknown molecule.orbitals={chosen.orbitals}{near_misses(chosen.orbitals, ORBITALS)}")
+    if chosen.stability not in STABILITIES:
+        raise InputError(f"unknown molecule.stability={chosen.stability}{near_misses(chosen.stability, STABILITIES)}")
+    if chosen.irrep is not None and not chosen.irrep.strip():
+        raise InputError("molecule.irrep= needs the name of an irrep, such as B1u")
     if chosen.active_space != AUTO and chosen.occupation_threshold is not None:
         raise InputError(
             "molecule.occupation_threshold is of molecule.active_space=auto; leave one out or add the other"

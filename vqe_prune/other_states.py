@@ -11,7 +11,8 @@ import numpy as np
 from vqe_prune.electrons import Electrons, determinant_energies, excitation_irrep
 from vqe_prune.errors import InputError, near_misses
 from vqe_prune.problem import Problem
-from vqe_prune.spectrum import exact_levels, irrep_name, multiplicity_of
+from vqe_prune.reference_irrep import irrep_name, reordered
+from vqe_prune.spectrum import exact_levels, multiplicity_of
 from vqe_prune.symmetry import spin_orbital_symmetries
 
 
@@ -77,12 +78,4 @@ def _reordered(electrons: Electrons, both: tuple[int, ...], single: tuple[int, .
     """Electrons whose reference fills `both` twice and `single` once."""
     rest = [p for p in range(electrons.n_orbitals) if p not in (*both, *single)]
     order = np.array([*both, *single, *rest])
-    return replace(
-        electrons,
-        one_body=electrons.one_body[np.ix_(order, order)],
-        two_body=electrons.two_body[np.ix_(order, order, order, order)],
-        n_alpha=len(both) + len(single),
-        n_beta=len(both),
-        irreps=electrons.irreps[order],
-        dipole=None if electrons.dipole is None else electrons.dipole.turned(np.eye(len(order))[:, order]),
-    )
+    return replace(reordered(electrons, order), n_alpha=len(both) + len(single), n_beta=len(both))

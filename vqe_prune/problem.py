@@ -16,11 +16,16 @@ from vqe_prune.chemistry import MeanField, Molecule
 from vqe_prune.correlation import STATIONARY, brillouin_residual, correlated_energies
 from vqe_prune.electrons import Electrons, aufbau_order, electrons_in_space
 from vqe_prune.fcidump import Header, check_spin, irreps_of_labels, read_header, read_integrals
+from vqe_prune.reference_irrep import SAME_LEVEL, multiplicity, order_for_irrep, reordered, wrong_sector
+from vqe_prune.stability import stability_texts
 from vqe_prune.symmetry import SignedPermutation, pauli_symmetries, spin_orbital_symmetries, terms_of
 from vqe_prune.units import HARTREE
 
 if TYPE_CHECKING:
     from openfermion import QubitOperator
+
+LOOKED_AT = 50_000
+"""Determinants of the sectors in which states of smaller spin are looked for: a second."""
 
 SAME_STATE = 1e-7
 """A reference determinant this near (hartree) to the energy of SCF is the state that SCF found."""
@@ -119,7 +124,10 @@ def mean_field_problem(molecule: Molecule, mean_field: MeanField, *, exact: bool
     energies = {"hf": mean_field.energy, **correlated_energies(electrons)}
     if abs(electrons.reference_energy - mean_field.energy) > SAME_STATE:
         energies["reference"] = electrons.reference_energy
-    return _assemble(molecule.name, electrons, energies, exact, molecule, notes=mean_field.notes)
+    texts: tuple[list[str], list[str]] = ([], [])
+    if molecule.stability == "check":
+        texts = stability_texts(mean_field.scf, molecule.name)
+    return _assemble(molecule.name, electrons, energies, exact, molecule, mean_field.notes, texts)
 
 
 def problem_from_integrals(
@@ -172,6 +180,7 @@ def problem_from_fcidump(
     spin: int | None = None,
     active_space: tuple[int, int] | None = None,
     active_orbitals: Sequence[int] | None = None,
+    irrep: str | None = None,
     keep_order: bool = False,
     exact: bool = True,
     memory_gib: float | None = None,
@@ -188,6 +197,7 @@ def problem_from_fcidump(
         spin: Alpha minus beta electrons, default the file's MS2.
         active_space: Numbers of electrons and of orbitals kept around the Fermi level, default all.
         active_orbitals: Orbitals that are kept, by their numbers in the file, from 1; instead of `active_space`.
+        irrep: Irrep of the reference, by its name in the group of ORBSYM; default that of the lowest determinant found.
         keep_order: Let the reference fill the first orbitals of the file whatever their energies, as in the files that
             a study writes.
         exact: Compute the exact energy.
@@ -230,11 +240,15 @@ def problem_from_fcidump(
         space = space_without_core(shells, 0) if active_space is None else space_by_count(shells, *active_space)
     chemistry.check_memory(len(space.active), space.n_alpha, space.n_beta, memory_gib, remedy)
     electrons = electrons_in_space(whole, space.core, space.active, space.n_alpha, space.n_beta)
+    turned = order_for_irrep(electrons, irrep, path.stem)
+    electrons = reordered(electrons, turned) if irrep is not None else electrons
     energies: dict[str, float | None] = {"hf": electrons.reference_energy, **correlated_energies(electrons)}
     problem = _assemble(path.stem, electrons, energies, exact, None)
-    kept = order[list(space.active)] + 1
+    kept = order[np.array(space.active)[turned]] + 1
     notes = _file_notes(header, electrons, kept)
-    return replace(problem, notes=notes, warnings=(*([complaint] if complaint else []), *problem.warnings))
+    return replace(
+        problem, notes=(*notes, *problem.notes), warnings=(*([complaint] if complaint else []), *problem.warnings)
+    )
 
 
 def _file_notes(header: Header, electrons: Electrons, kept: NDArray[np.int64]) -> tuple[str, ...]:
@@ -263,26 +277,19 @@ def _assemble(
     exact: bool,
     molecule: Molecule | None,
     notes: tuple[str, ...] = (),
+    stability: tuple[list[str], list[str]] = ([], []),
 ) -> Problem:
     reference = "reference" if "reference" in energies else "hf"
-    warnings, densities = [], {reference: _reference_density(electrons)}
+    warnings, densities = list(stability[0]), {reference: _reference_density(electrons)}
+    said = [*notes, *stability[1]]
     energies["exact"] = None
     if exact:
         state = chemistry.exact_ground_state(electrons)
         energies["exact"], densities["exact"] = state.energy, state.density
-        spin = (electrons.n_alpha - electrons.n_beta) / 2
-        excess = state.reference_irrep_energy - state.energy
-        if excess > 1e-6:  # hartree; far above the exact solver's 1e-9
-            warnings.append(
-                f"the ground state is in another symmetry sector than the reference: an ansatz that keeps the "
-                f"reference's symmetry stays {1e3 * excess:.3f} mHa above it; try another molecule.spin"
-            )
-        if state.spin_squared > spin * (spin + 1) + 0.1:
-            total = round(2 * (-0.5 + np.sqrt(0.25 + state.spin_squared)))
-            warnings.append(
-                f"the exact state has <S^2> = {state.spin_squared:.2f}, more than the reference's "
-                f"{spin * (spin + 1):.2f}: try molecule.spin={total}"
-            )
+        above = state.reference_irrep_energy - state.energy
+        broken = any("molecule.stability=follow" in note for note in stability[1])
+        warnings += wrong_sector(electrons, state.irrep, state.spin_squared, above, unstable=broken)
+        said += [*_lower_spin(electrons, state.energy), *_overshooting(energies, state.energy)]
     return Problem(
         name=name,
         electrons=electrons,
@@ -291,8 +298,36 @@ def _assemble(
         molecule=molecule,
         dipoles={} if electrons.dipole is None else {k: electrons.dipole.moment(d) for k, d in densities.items()},
         warnings=tuple(warnings),
-        notes=notes,
+        notes=tuple(said),
     )
+
+
+def _lower_spin(electrons: Electrons, energy: float) -> list[str]:
+    """Say where states of a smaller spin than was asked for are lower; small sectors alone are looked at."""
+    spin = electrons.n_alpha - electrons.n_beta
+    if spin < 2:
+        return []
+    other = replace(electrons, n_alpha=electrons.n_alpha - 1, n_beta=electrons.n_beta + 1)
+    if other.sector_dimension > LOOKED_AT:
+        return []
+    gap = energy - chemistry.exact_ground_state(other).energy
+    if gap < SAME_LEVEL:
+        return []
+    return [
+        f"A state of smaller spin is {1e3 * gap:.3f} mHa lower than any {multiplicity(spin)}: type "
+        f"molecule.spin={spin - 2} where the ground state of all spins is meant"
+    ]
+
+
+def _overshooting(energies: Mapping[str, float | None], exact: float) -> list[str]:
+    """Say which reference energies are below the exact one, as those of methods without a bound may be."""
+    known = {name: energies.get(name) for name in ("mp2", "ccsd")}
+    return [
+        f"{name.upper()} is {1e3 * (exact - energy):.3f} mHa below the exact energy: it is not variational, and fails "
+        f"here; do not start from it or compare with it"
+        for name, energy in known.items()
+        if energy is not None and energy < exact - SAME_LEVEL
+    ]
 
 
 def _reference_density(electrons: Electrons) -> NDArray[np.float64]:

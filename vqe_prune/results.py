@@ -244,6 +244,7 @@ def problem_row(problem: AnyProblem, settings: Settings) -> dict[str, Any]:
         "basis": None if molecule is None else molecule.basis,
         "dipoles": {name: list(moment) for name, moment in problem.dipoles.items()},
         "notes": list(problem.notes),
+        "warnings": list(problem.warnings),
         **known,
     }
 

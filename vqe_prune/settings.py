@@ -30,6 +30,8 @@ class MoleculeSettings:
     orbitals: str | None = None
     active_orbitals: list[int] | None = None
     occupation_threshold: float | None = None
+    irrep: str | None = None
+    stability: str = "check"
     fcidump: str | None = None  # set by molecule=FILE alone
     source: str | None = None  # likewise, what was given as molecule=
 
@@ -241,12 +243,19 @@ NOT_IN_DIGEST = ("engine", "output", "output_dir", "threads", "device.wait", "mo
 """Settings that change where or how fast a study runs or what it says meanwhile, not what it finds."""
 
 
+LATER = (("irrep", None), ("stability", "check"))
+"""Settings of molecules that came later, with what studies without them did: their digests stay as they were."""
+
+
 def digest(settings: Settings) -> str:
     """Return the first 12 hex digits of the SHA-256 of the settings that decide the result."""
     content = asdict(settings)
     for key in NOT_IN_DIGEST:
         group, _, name = key.rpartition(".")
         del (content[group] if group else content)[name]
+    for name, usual in LATER:
+        if content["molecule"][name] == usual:
+            del content["molecule"][name]
     if settings.task.name is None:
         del content["task"]  # studies of ground states keep the digests they had before there were tasks
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]

@@ -14,8 +14,8 @@ from vqe_prune.electrons import Electrons
 from vqe_prune.engine.determinants import Sector, string_irreps
 from vqe_prune.engine.sector import THREADED_DIMENSION
 from vqe_prune.errors import ConvergenceError
-from vqe_prune.fcidump import LINEAR
 from vqe_prune.problem import Problem
+from vqe_prune.reference_irrep import irrep_name
 
 State = NDArray[np.float64]
 Numbers = tuple[int, int]
@@ -122,17 +122,6 @@ class Spectrum:
                 f"{error}, <S^2> = {state.spin_squared:.4f}"
             )
         return "\n".join(lines)
-
-
-def irrep_name(electrons: Electrons, irrep: int) -> str:
-    """Return the name of an Abelian irrep, its number where the group is not known."""
-    from pyscf import symm
-
-    group = LINEAR.get(electrons.group, electrons.group)
-    try:
-        return str(symm.irrep_id2name(group, irrep))
-    except (KeyError, IndexError):
-        return str(irrep)
 
 
 def determinant_irreps(sector: Sector, irreps: NDArray[np.int64]) -> NDArray[np.int64]:

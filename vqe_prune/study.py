@@ -310,8 +310,10 @@ def _say_tables(
             journal.say("\n" + table)
     journal.say("\n" + report.format_plan(plan, kept_rotations(pruning.final)))
     journal.say(report.format_certificate(certificate_row(pruning), unit))
+    warned = pruning.problem.warnings if isinstance(pruning.problem, Problem) else ()  # said last, as warnings
     for note in pruning.notes:
-        journal.say(f"Note: {note}")
+        if note not in warned:
+            journal.say(f"Note: {note}")
 
 
 def _add_excited(settings: Settings, pruning: Pruning, rows: list[dict[str, Any]], journal: TraceJournal) -> None:

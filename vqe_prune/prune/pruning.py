@@ -25,6 +25,7 @@ from vqe_prune.prune.journal import Journal
 from vqe_prune.prune.lie import LieMerge
 from vqe_prune.prune.lie_options import LieOptions
 from vqe_prune.prune.limits import Limits, rounding_of
+from vqe_prune.prune.minimum import check_norms, saddle_notes
 from vqe_prune.prune.notes import orbital_notes, single_start_notes, start_notes, training_notes
 from vqe_prune.prune.plan import Action, Decision, PrunePlan, chain
 from vqe_prune.prune.rule import AnyRule, DeletionRule, check_own_name
@@ -183,9 +184,11 @@ def prune_ansatz(
     plans = [plan for step in steps for plan in step.plans]
     notes = [*problem.warnings, *(note for step in steps for note in step.notes)]
     _check_variational(problem, stages)
+    check_norms(problem, stages, work.bind)
     notes += orbital_notes(pairs, stages[-1].orbitals)
     notes += start_notes([stage.optimum.value for stage in found], problem.unit)
     notes += [] if on_qubits or starts[1:] else single_start_notes(problem, found[0].optimum, limits, *starts)
+    notes += saddle_notes(problem, stages, work.bind)
     notes += symmetry_notes(problem, stages, work.bind)
     notes += training_notes(problem, [(stage.name, stage.optimum, stage.training) for stage in stages])
     return Pruning(

@@ -1,4 +1,4 @@
-"""What a run must say of itself in words: a state of another sector, and what was asked for and is not done."""
+"""What a run must say of itself in words: another sector or mean field, and what was asked for and is not done."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from vqe_prune.report.table import sector_complaints
 
 def complaints(record: Record) -> list[str]:
     """Return every warning of a record, each a line without its end."""
-    return [*sector_complaints(record), *unfinished(record)]
+    return [*record.problem.get("warnings", ()), *sector_complaints(record), *unfinished(record)]
 
 
 def unfinished(record: Record) -> list[str]:
