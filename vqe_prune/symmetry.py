@@ -144,7 +144,8 @@ def pauli_symmetries(terms: Sequence[Sequence[tuple[int, str]]], n_qubits: int) 
     """Find independent Pauli strings that commute with every term of a Hamiltonian and with each other.
 
     A string (x|z) commutes with a term (x'|z') when x.z' + z.x' = 0 over GF(2); the strings are the kernel of the
-    terms' symplectic matrix, of which a mutually commuting set is kept.
+    terms' symplectic matrix, of which a largest commuting set is kept: of two that anticommute the first, and the
+    others are multiplied by the second where they anticommute with the first.
 
     Args:
         terms: Pauli strings as OpenFermion writes them, tuples of (qubit, "X" | "Y" | "Z").
@@ -161,10 +162,15 @@ def pauli_symmetries(terms: Sequence[Sequence[tuple[int, str]]], n_qubits: int) 
     kernel = kernel_gf2(rows, 2 * n_qubits)
     chosen: list[int] = []
     low = (1 << n_qubits) - 1
-    for vector in kernel:
-        x, z = vector & low, vector >> n_qubits
-        if all((bin(x & (v >> n_qubits)).count("1") + bin(z & v & low).count("1")) % 2 == 0 for v in chosen):
-            chosen.append(vector)
+
+    def anticommute(a: int, b: int) -> bool:
+        return bool(((a & b >> n_qubits & low).bit_count() + (a >> n_qubits & b & low).bit_count()) % 2)
+
+    while kernel:
+        vector, *rest = kernel
+        chosen.append(vector)
+        partner = next((other for other in rest if anticommute(vector, other)), None)
+        kernel = [v if partner is None or not anticommute(vector, v) else v ^ partner for v in rest if v != partner]
     letters = {(0, 1): "Z", (1, 0): "X", (1, 1): "Y"}
     return [
         tuple(
