@@ -427,6 +427,14 @@ def test_references_outside_the_lowest_sector_are_told() -> None:
     assert energy > -7.5
     assert problem.energies["exact"] == problem.floor == pytest.approx(-7.72740661031, abs=1e-10)
     warned(problem, f"stop at {energy:.8f} J, {energy + 7.72740661031:.6f} above it")
+    offered = problem.warnings[0].partition("type model.reference=")[2]
+    assert offered == "++++++"
+    assert model_problem(models.transverse_field_ising(lat.ring(6)), reference=offered).warnings == ()
+    magnet = model_problem(models.xxz(lat.chain(4), delta=0.5), reference="0111")
+    offered = next(text for text in magnet.warnings if "outside" in text).partition("type model.reference=")[2]
+    assert sorted(offered) == ["0", "0", "1", "1"]  # the ground state has no magnetisation
+    right = model_problem(models.xxz(lat.chain(4), delta=0.5), reference=offered)
+    assert not any("outside the sector" in text for text in right.warnings)
     hubbard = model_problem(models.fermi_hubbard(lat.chain(2), u=4.0))
     assert hubbard.energies["exact"] == pytest.approx(2 - math.sqrt(8), abs=1e-9)  # (U - sqrt(U^2 + 16 t^2)) / 2
     assert hubbard.floor == pytest.approx(-1.0, abs=1e-9)  # one electron in the bonding orbital

@@ -50,11 +50,13 @@ def test_a_pruning_that_mixes_irreps_says_so(h4: vp.Problem) -> None:
 def test_a_start_that_is_stuck_says_what_to_try(h4: vp.Problem) -> None:
     ansatz = vp.kupccgsd(4, 2)
     pruning = vp.prune_ansatz(h4, ansatz, rules=["symmetry"])
-    (note,) = [note for note in pruning.notes if "ansatz.restarts" in note]
+    (note,) = [note for note in pruning.notes if "try ansatz.restarts" in note]
     assert "from zero angles, 11.2211 mHa above the exact energy; try ansatz.restarts=5 or ansatz.start=mp2" in note
     start = starting_angles(h4, ansatz, "mp2")
     (note,) = [
-        note for note in vp.prune_ansatz(h4, ansatz, rules=["symmetry"], starts=start).notes if "restarts" in note
+        note
+        for note in vp.prune_ansatz(h4, ansatz, rules=["symmetry"], starts=start).notes
+        if "try ansatz.restarts" in note
     ]
     assert note.endswith("try ansatz.restarts=5")
     good = vp.prune_ansatz(h4, vp.uccsd(4, 2, 2), rules=["symmetry"])

@@ -171,7 +171,7 @@ def problem_from_integrals(
     )
     chemistry.check_memory(electrons.n_orbitals, *n_electrons, memory_gib)
     energies: dict[str, float | None] = {"hf": electrons.reference_energy, "mp2": None, "ccsd": None}
-    return _assemble(name, electrons, energies, exact, None)
+    return _assemble(name, electrons, energies, exact, None, _precision_notes(h, electrons.two_body))
 
 
 def problem_from_fcidump(
@@ -243,7 +243,8 @@ def problem_from_fcidump(
     turned = order_for_irrep(electrons, irrep, path.stem)
     electrons = reordered(electrons, turned) if irrep is not None else electrons
     energies: dict[str, float | None] = {"hf": electrons.reference_energy, **correlated_energies(electrons)}
-    problem = _assemble(path.stem, electrons, energies, exact, None)
+    rough = _precision_notes(found.one_body, found.two_body)
+    problem = _assemble(path.stem, electrons, energies, exact, None, rough)
     kept = order[np.array(space.active)[turned]] + 1
     notes = _file_notes(header, electrons, kept)
     return replace(
@@ -299,6 +300,20 @@ def _assemble(
         dipoles={} if electrons.dipole is None else {k: electrons.dipole.moment(d) for k, d in densities.items()},
         warnings=tuple(warnings),
         notes=tuple(said),
+    )
+
+
+def _precision_notes(*integrals: NDArray[np.float64]) -> tuple[str, ...]:
+    """Say where integrals have been through single precision; numbers of a model, such as 0.5, are exact in half."""
+    single = all(np.array_equal(array, array.astype(np.float32)) for array in integrals)
+    with np.errstate(over="ignore"):
+        exact = all(np.array_equal(array, array.astype(np.float16)) for array in integrals)
+    if not single or exact:
+        return ()
+    rounding = float(np.finfo(np.float32).eps) / 2 * max(float(np.abs(array).max()) for array in integrals)
+    return (
+        f"The integrals are of single precision, rounded by up to {rounding:.0e} hartree each: energies are those of "
+        f"these integrals, and of the molecule only to about 1e-6",
     )
 
 

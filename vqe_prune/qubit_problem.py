@@ -327,9 +327,11 @@ def _sector_warnings(
         fold = f"{'' if inside.whole else 'at least '}{len(inside.states)}-fold"
         notes.append(f"the ground state is {fold} degenerate: the energy is well defined, the state is not")
     if inside.energy - floor.energy > same:
+        inner = _product_inside(symmetries, floor, hamiltonian.n_qubits, len(broken))
+        remedy = f"type model.reference={inner}" if inner else "choose another reference"
         notes.append(
             f"the reference is outside the sector of the lowest state: gates that keep the symmetries stop at "
-            f"{inside.energy:.8f} {unit}, {inside.energy - floor.energy:.6f} above it; choose another reference"
+            f"{inside.energy:.8f} {unit}, {inside.energy - floor.energy:.6f} above it; {remedy}"
         )
     if broken:
         notes.append(
@@ -342,6 +344,25 @@ def _sector_warnings(
             "state; the default reference of singlet pairs does not mix them"
         )
     return notes
+
+
+def _product_inside(symmetries: HamiltonianSymmetries, floor: GroundLevel, n_qubits: int, most_broken: int) -> str:
+    """Return the likeliest product state of a level, in Z or in X, that lies in its sector; empty where none does.
+
+    It may break as many symmetries as the reference does.
+    """
+    state = floor.states[0]
+    for letters in ("01", "+-"):
+        if letters == "+-":  # amplitudes in the X basis: a Hadamard on each qubit
+            for qubit in range(n_qubits):
+                halves = state.reshape(1 << qubit, 2, -1)
+                state = np.stack([halves[:, 0] + halves[:, 1], halves[:, 0] - halves[:, 1]], axis=1).ravel()
+        best = int(np.argmax(np.abs(state)))
+        found = "".join(letters[best >> (n_qubits - 1 - q) & 1] for q in range(n_qubits))
+        sector, broken = reference_sector(symmetries, product_state(found), n_qubits)
+        if len(broken) <= most_broken and len(sector.inside(floor, n_qubits)):
+            return found
+    return ""
 
 
 def _has_total_spin(state: State, level: GroundLevel, n_qubits: int) -> bool:

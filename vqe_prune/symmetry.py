@@ -144,8 +144,9 @@ def pauli_symmetries(terms: Sequence[Sequence[tuple[int, str]]], n_qubits: int) 
     """Find independent Pauli strings that commute with every term of a Hamiltonian and with each other.
 
     A string (x|z) commutes with a term (x'|z') when x.z' + z.x' = 0 over GF(2); the strings are the kernel of the
-    terms' symplectic matrix, of which a largest commuting set is kept: of two that anticommute the first, and the
-    others are multiplied by the second where they anticommute with the first.
+    terms' symplectic matrix, of which a largest commuting set is kept: the first ones that commute, where these are
+    as many as can; else of two that anticommute the first, and the others are multiplied by the second where they
+    anticommute with the first.
 
     Args:
         terms: Pauli strings as OpenFermion writes them, tuples of (qubit, "X" | "Y" | "Z").
@@ -160,17 +161,23 @@ def pauli_symmetries(terms: Sequence[Sequence[tuple[int, str]]], n_qubits: int) 
         for term in terms
     }  # bit q: z of qubit q, bit n + q: x; swapped below by reading the kernel as (x|z)
     kernel = kernel_gf2(rows, 2 * n_qubits)
-    chosen: list[int] = []
     low = (1 << n_qubits) - 1
 
     def anticommute(a: int, b: int) -> bool:
         return bool(((a & b >> n_qubits & low).bit_count() + (a >> n_qubits & b & low).bit_count()) % 2)
 
+    first: list[int] = []
+    for vector in kernel:
+        if not any(anticommute(vector, other) for other in first):
+            first.append(vector)
+    largest: list[int] = []
+    kernel.sort(key=lambda vector: bool(vector & low))  # strings of Z first: product states have definite values
     while kernel:
         vector, *rest = kernel
-        chosen.append(vector)
+        largest.append(vector)
         partner = next((other for other in rest if anticommute(vector, other)), None)
         kernel = [v if partner is None or not anticommute(vector, v) else v ^ partner for v in rest if v != partner]
+    chosen = first if len(first) == len(largest) else largest
     letters = {(0, 1): "Z", (1, 0): "X", (1, 1): "Y"}
     return [
         tuple(

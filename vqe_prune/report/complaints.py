@@ -6,10 +6,14 @@ from vqe_prune.report.device_table import NOTHING_LEFT
 from vqe_prune.report.record import Record
 from vqe_prune.report.table import sector_complaints
 
+SIGMAS = 3.0
+"""A measured energy that is so many error bars below the exact one is not there by chance."""
+
 
 def complaints(record: Record) -> list[str]:
     """Return every warning of a record, each a line without its end."""
-    return [*record.problem.get("warnings", ()), *sector_complaints(record), *unfinished(record)]
+    warned = record.problem.get("warnings", ())
+    return [*warned, *sector_complaints(record), *_below_exact(record), *unfinished(record)]
 
 
 def unfinished(record: Record) -> list[str]:
@@ -34,6 +38,21 @@ def _stopped(record: Record) -> list[str]:
         f"not converged: optimising {' and '.join(names)} stopped at {limit}; these energies are above their minimum, "
         "and what pruning cost is not known; raise optimizer.max_steps"
     ]
+
+
+def _below_exact(record: Record) -> list[str]:
+    """Measured energies that no state has: extrapolation and readout correction are not variational."""
+    rows = [] if record.device is None else record.device["measurements"]
+    found = []
+    for row in rows:
+        for each in row["estimates"]:
+            error, bar = each["error_to_exact"], each["error_bar"]
+            if each["name"] == row["mitigated"] and error is not None and bar and error < -SIGMAS * bar:
+                found.append(
+                    f"measured below the exact energy: {each['name']} of {row['stage']}, by {-error / bar:.1f} error "
+                    "bars; no state has it: mitigation is not variational, and is off by more than its error bar"
+                )
+    return found
 
 
 def _unmeasured(record: Record) -> list[str]:
