@@ -11,12 +11,12 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
 from vqe_prune.errors import InputError, near_misses
-from vqe_prune.run_folder import LOG
+from vqe_prune.run_folder import LOG, writing
 
 OUTPUTS = ("quiet", "normal", "verbose")
 """Levels: warnings and the result in one line; what is found, with the live line; every step as a line of its own."""
@@ -67,7 +67,7 @@ class Console:
         """
         path = folder / LOG
         torn = path.exists() and path.stat().st_size > 0 and not _ends_a_line(path)  # a run was killed while it wrote
-        with path.open("a", encoding="utf-8", errors="replace", buffering=1) as file:
+        with _appended(path) as file:
             self._log = file
             file.write("\n" if torn else "")
             self._note(f"--- {title}, process {os.getpid()}, clock {time.strftime('UTC%z')}")
@@ -77,7 +77,8 @@ class Console:
             try:
                 yield
             except BaseException as error:
-                self._note(f"--- stopped by {type(error).__name__}: {error}".rstrip(": "))
+                with suppress(OSError):  # on a full disk: what stopped the run is what is said
+                    self._note(f"--- stopped by {type(error).__name__}: {error}".rstrip(": "))
                 raise
             finally:
                 self.close_line()
@@ -147,7 +148,8 @@ class Console:
         if self._log is None:
             self._backlog.append(text)
         else:
-            self._log.write(stamp + lines + "\n")
+            with writing(self._log.name):
+                self._log.write(stamp + lines + "\n")
 
 
 def check_level(level: str) -> None:
@@ -173,6 +175,17 @@ def fitted(parts: Sequence[str], columns: int) -> str:
     return text
 
 
+@contextmanager
+def _appended(path: Path) -> Iterator[TextIO]:
+    """A file that lines are appended to, each at once, so that closing it has nothing left to write or to say."""
+    file = path.open("a", encoding="utf-8", errors="replace", buffering=1)
+    try:
+        yield file
+    finally:
+        with suppress(OSError):  # a line for which there was no room is tried once more
+            file.close()
+
+
 def _ends_a_line(path: Path) -> bool:
     with path.open("rb") as file:
         file.seek(-1, os.SEEK_END)
@@ -181,5 +194,6 @@ def _ends_a_line(path: Path) -> bool:
 
 def print_now(text: str) -> None:
     """Print text to standard output at once."""
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    with writing("standard output"):
+        sys.stdout.write(text)
+        sys.stdout.flush()

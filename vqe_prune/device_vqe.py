@@ -19,6 +19,7 @@ from vqe_prune.objective import energy_of
 from vqe_prune.prune.pruning import Pruning
 from vqe_prune.prune.steps import Stage
 from vqe_prune.qubit_problem import QubitProblem
+from vqe_prune.run_folder import remove_temporary
 from vqe_prune.settings import DeviceSettings
 from vqe_prune.shot_energy import ShotEnergy
 from vqe_prune.shot_vqe import ShotDescent, ShotProgress, circuits_an_iteration, minimize_shots, read_progress
@@ -92,6 +93,7 @@ def optimise_on_device(
         )
     seconds -= SECONDS_OF_WORK * work
     folder.mkdir(parents=True, exist_ok=True)
+    remove_temporary(folder)  # of checkpoints; the study holds the lock above
     known = read_progress(folder / CHECKPOINT)
     runner = DeviceRunner(
         processor, energy.encoded.n_qubits, folder=folder, first_call=known.calls if known else 0, say=say

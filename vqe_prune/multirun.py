@@ -119,7 +119,7 @@ def run(arguments: Sequence[str], *, write: Callable[[str], Any] | None = None) 
         multirun = _Multirun(sweep, launcher, sweeper, arguments, folder, console, notes, began)
         with runner:
             if sweeper.name == "optuna":
-                _search(multirun, runner, Trace(folder / "trace.jsonl"))
+                _search(multirun, runner, Trace(folder / "trace.jsonl", console.say))
             else:
                 _run_points(multirun, runner, points, len(points))
         return _finish(multirun)

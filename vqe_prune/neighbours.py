@@ -20,7 +20,7 @@ from vqe_prune.electrons import Electrons
 from vqe_prune.errors import ConvergenceError, InputError
 from vqe_prune.parallel import Failure, failure_of
 from vqe_prune.problem import Problem, mean_field_problem
-from vqe_prune.run_folder import write_atomically
+from vqe_prune.run_folder import read_arrays, write_atomically
 from vqe_prune.symmetry import spin_orbital_symmetries
 from vqe_prune.wording import listed
 
@@ -229,26 +229,26 @@ def _write_point(point: CurvePoint, path: Path, key: str) -> None:
 def read_point(molecule: Molecule, path: Path, key: str) -> CurvePoint | None:
     """Return the point in a file, None where there is none or it is of something else."""
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-            content = json.loads(str(arrays["content"]))
-            if content["key"] != key:
-                return None
-            dipole = None
-            if "dipole_fixed" in arrays:
-                dipole = Dipole(fixed=arrays["dipole_fixed"], position=arrays["dipole_position"])
-            electrons = Electrons(
-                one_body=arrays["one_body"],
-                two_body=arrays["two_body"],
-                constant=content["constant"],
-                n_alpha=content["n_alpha"],
-                n_beta=content["n_beta"],
-                irreps=arrays["irreps"],
-                group=content["group"],
-                dipole=dipole,
-            )
-            frame = arrays["frame"]
-    except (OSError, ValueError, KeyError, EOFError):
-        return None
+        arrays: dict[str, Any] = read_arrays(path)
+        content = json.loads(str(arrays["content"]))
+        if content["key"] != key:
+            return None
+        dipole = None
+        if "dipole_fixed" in arrays:
+            dipole = Dipole(fixed=arrays["dipole_fixed"], position=arrays["dipole_position"])
+        electrons = Electrons(
+            one_body=arrays["one_body"],
+            two_body=arrays["two_body"],
+            constant=content["constant"],
+            n_alpha=content["n_alpha"],
+            n_beta=content["n_beta"],
+            irreps=arrays["irreps"],
+            group=content["group"],
+            dipole=dipole,
+        )
+        frame = arrays["frame"]
+    except (OSError, ValueError, KeyError):
+        return None  # it is solved again
     problem = Problem(
         name=molecule.name,
         electrons=electrons,

@@ -21,7 +21,7 @@ from vqe_prune.prune.family import FamilyPruning
 from vqe_prune.prune.pruning import Pruning
 from vqe_prune.report.scan_table import SCAN_SCHEMA, curve_row, format_scan, scan_headline
 from vqe_prune.results import versions
-from vqe_prune.run_folder import Trace, check_writable, locked, write_atomically
+from vqe_prune.run_folder import Trace, check_writable, check_written, locked, write_last
 from vqe_prune.scan_settings import Coordinate, coordinate_of, point_settings
 from vqe_prune.settings import Settings, digest
 from vqe_prune.time_left import duration
@@ -117,14 +117,14 @@ def run(settings: Settings, *, write: Callable[[str], Any] | None = None) -> Con
         return complete
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder, console.say), console.logging(folder, config.command_line(asdict(settings))):
-        trace = study.open_trace(folder, settings)
+        trace = study.open_trace(folder, settings, console.say)
         with Workers(min(settings.threads or usable_cores(), len(coordinate.values))) as workers:
             scan = _Scan(settings, coordinate, folder, console, trace, workers)
             failures, found = _on_qubits(scan) if settings.on_qubits else _of_electrons(scan)
         _check_any(scan, failures)
         content = _content(scan, failures, found, time.perf_counter() - began)
         report.write_scan_page(folder, content, config.command_line(asdict(settings)))
-        write_atomically(folder / "scan.json", json.dumps(content, indent=1, allow_nan=False) + "\n")  # last
+        write_last(trace, folder / "scan.json", json.dumps(content, indent=1, allow_nan=False) + "\n")
         text = f"{format_scan(content)}\nResults: {folder / 'report.html'} and {folder / 'scan.json'}"
         console.conclude(text, f"{scan_headline(content)}: {folder / 'report.html'}")
     if failures:
@@ -170,6 +170,7 @@ def complete_scan(folder: Path, settings: Settings) -> Content | None:
         if (folder / "record.json").exists():
             raise InputError(f"output_dir={folder} holds another study's record; choose another output_dir")
         return None
+    check_written(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         own = content["digest"] == digest(settings) and content["schema"] <= SCAN_SCHEMA
@@ -307,7 +308,7 @@ def _write_point(settings: Settings, family: FamilyPruning, g: int) -> None:
     began, folder, console = time.perf_counter(), config.output_folder(settings), Console(batch.nothing)
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder, console.say), console.logging(folder, "a point of a scan"):
-        trace = study.open_trace(folder, settings)
+        trace = study.open_trace(folder, settings, console.say)
         pruning: Pruning = point_pruning(family, g)
         problem = pruning.problem
         journal = TraceJournal(trace, console, problem.energies["exact"], problem.unit)

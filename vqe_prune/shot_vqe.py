@@ -23,7 +23,7 @@ from vqe_prune.ansatz.rotation import Ansatz
 from vqe_prune.errors import InputError, first_line, near_misses
 from vqe_prune.measure import Runner
 from vqe_prune.problem import Problem
-from vqe_prune.run_folder import write_atomically
+from vqe_prune.run_folder import with_checksum, without_checksum, write_atomically
 from vqe_prune.shift_rules import gradient_shifts, with_fixed_angles
 from vqe_prune.shot_energy import ShotEnergy
 
@@ -402,6 +402,8 @@ def read_progress(checkpoint: Path, digest: str | None = None) -> ShotProgress |
             raise InputError(
                 f"{checkpoint} is of another version of vqe_prune: use that one, or {_moved_aside(checkpoint)}"
             )
+        content = without_checksum({"schema": SCHEMA, **content})
+        del content["schema"]
         found = content.pop("digest")
         if digest is not None and found != digest:
             raise InputError(
@@ -436,7 +438,8 @@ def _tuple(value: Any) -> Any:
 
 def _progress_text(progress: ShotProgress, digest: str) -> str:
     stop = None if progress.stop is None else progress.stop.name
-    return json.dumps({"schema": SCHEMA, "digest": digest, **asdict(progress), "stop": stop}, indent=1) + "\n"
+    content = with_checksum({"schema": SCHEMA, "digest": digest, **asdict(progress), "stop": stop})
+    return json.dumps(content, indent=1) + "\n"
 
 
 def _digest(energy: ShotEnergy, descent: ShotDescent) -> str:

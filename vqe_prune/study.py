@@ -42,7 +42,7 @@ from vqe_prune.results import (
     versions,
     write_results,
 )
-from vqe_prune.run_folder import Trace, check_writable, locked
+from vqe_prune.run_folder import Trace, check_writable, check_written, locked
 from vqe_prune.score.identifiers import Weights
 from vqe_prune.settings import Settings, digest
 from vqe_prune.starts import starting_angles
@@ -104,7 +104,7 @@ def run(
         complete = complete_record(folder, settings)  # another run may have finished it while this one waited
         if complete is not None:
             return _show(complete, folder, console)
-        trace = open_trace(folder, settings)
+        trace = open_trace(folder, settings, console.say)
         with console.logging(folder, config.command_line(asdict(settings))):
             common = times, began, console, threads, processor, collect
             return _compute(settings, problem, ansatz, trace, folder, *common)
@@ -200,7 +200,7 @@ def finish(
     times["files"] = time.perf_counter() - mark
     times["total"] = time.perf_counter() - began
     record = replace(record, times=times)
-    report.write_record(folder, record)  # last: a folder with a record is complete
+    report.write_record(folder, record, trace)  # last: a folder with a record is complete
     ending = report.format_check(qsim, times, folder, unit)
     journal.console.conclude(ending, f"{report.headline(record)}: {folder / 'report.html'}")
     for each in [complaint, *report.complaints(record)]:
@@ -337,16 +337,17 @@ def complete_record(folder: Path, settings: Settings) -> Record | None:
     """Return the folder's record where it is of this study, None where there is none."""
     if not (folder / "record.json").exists():
         return None
+    check_written(folder / "record.json")
     record = report.read_record(folder)
     if record.problem.get("digest") != digest(settings):
         raise InputError(f"output_dir={folder} holds another study's record; choose another output_dir")
     return record
 
 
-def open_trace(folder: Path, settings: Settings) -> Trace:
-    """Open the trace of an interrupted run of this study, or begin one."""
+def open_trace(folder: Path, settings: Settings, say: Callable[[str], Any] | None = None) -> Trace:
+    """Open the trace of an interrupted run of this study, or begin one; `say` is told what of it is lost."""
     path, own = folder / "trace.jsonl", digest(settings)
-    trace = Trace(path)
+    trace = Trace(path, say)
     begun = trace.find("settings")
     if not trace.events:
         trace.add("settings", digest=own, settings=asdict(settings))

@@ -10,8 +10,6 @@ from __future__ import annotations
 import io
 import json
 import secrets
-import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -32,7 +30,7 @@ from vqe_prune.hardware.processors import (
     explained,
     open_processor,
 )
-from vqe_prune.run_folder import locked, write_atomically
+from vqe_prune.run_folder import locked, read_arrays, with_checksum, without_checksum, write_atomically
 
 if TYPE_CHECKING:
     import cirq
@@ -276,6 +274,7 @@ def read_batch(folder: Path) -> Batch:
         if content["schema"] == 1:
             programs = tuple(cirq.read_json(json_text=json.dumps(each)) for each in content["circuits"])
         else:
+            content = without_checksum(content)
             moments = cirq.read_json(json_text=json.dumps(content["moments"]))
             programs = tuple(cirq.Circuit([moments[k] for k in each]) for each in content["circuits"])
         batch = Batch(
@@ -348,7 +347,7 @@ def _write(batch: Batch, folder: Path) -> None:
         "moments": json.loads(cirq.to_json(list(places))),
         "circuits": circuits,
     }
-    write_atomically(folder / JOB_FILE, json.dumps(content))
+    write_atomically(folder / JOB_FILE, json.dumps(with_checksum(content)))
 
 
 def _with_new_ids(job: Job) -> Job:
@@ -407,10 +406,9 @@ def _await(
         if not path.exists():
             return []  # some are not done
         try:
-            # opened here: np.load leaves a broken archive open
-            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-                stored.append([np.asarray(file[f"circuit_{c}"], dtype=np.bool_) for c in planned.circuits])
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            arrays = read_arrays(path)
+            stored.append([np.asarray(arrays[f"circuit_{c}"], dtype=np.bool_) for c in planned.circuits])
+        except (OSError, ValueError, KeyError) as error:
             again = "fetched by its id" if batch.processor["name"] == GOOGLE else "run"
             raise InputError(
                 f"{path} cannot be read ({first_line(error)}); move it aside (mv {path} {path}.aside) and its job is "

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vqe_prune.errors import InputError
-from vqe_prune.run_folder import write_atomically
+from vqe_prune.run_folder import Trace, write_atomically, write_last
 from vqe_prune.units import HARTREE
 
 SCHEMA = 1
@@ -159,9 +159,13 @@ def record_text(record: Record) -> str:
     return json.dumps(ordered, indent=1, allow_nan=False) + "\n"
 
 
-def write_record(folder: Path, record: Record) -> None:
-    """Write record.json into a run's folder, whole or not at all."""
-    write_atomically(folder / "record.json", record_text(record))
+def write_record(folder: Path, record: Record, trace: Trace | None = None) -> None:
+    """Write record.json into a run's folder, whole or not at all; with its trace, its checksum goes there first."""
+    file, text = folder / "record.json", record_text(record)
+    if trace is None:
+        write_atomically(file, text)
+    else:
+        write_last(trace, file, text)
 
 
 def read_record(path: Path) -> Record:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import json
 import time
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from vqe_prune.run_folder import write_atomically
+from vqe_prune.run_folder import read_arrays, write_atomically
 from vqe_prune.tasks.click_logs import ClickLog, TimeSplit
 from vqe_prune.tasks.click_metrics import area_under_curve
 from vqe_prune.tasks.fin import ClickModel, loss_of
@@ -202,8 +201,7 @@ def read_checkpoint(
 
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = read_arrays(path)
         now, best = (
             {name.removeprefix(part): values for name, values in arrays.items() if name.startswith(part)}
             for part in ("now/", "best/")
@@ -215,7 +213,7 @@ def read_checkpoint(
                 _, index, name = key.split("/")
                 states.setdefault(int(index), {})[name] = torch.from_numpy(values)
         _set_weights(model, now)
-    except (OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError):
         return Progress(), _weights(model)
     optimizer.load_state_dict(optimizer.state_dict() | {"state": states})
     torch.set_rng_state(torch.from_numpy(arrays["random"]))

@@ -20,13 +20,14 @@ class Memory:
 
     Args:
         path: Its file.
+        say: Told what of it is lost.
 
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, say: Callable[[str], Any] | None = None) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.folder = path.parent
-        self._trace = Trace(path)
+        self._trace = Trace(path, say)
         self._saved = time.monotonic()
 
     def once(self, step: str, compute: Callable[[], Any]) -> Any:

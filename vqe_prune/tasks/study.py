@@ -26,7 +26,7 @@ from vqe_prune.parallel import Failure, Workers, usable_cores
 from vqe_prune.report.task_page import write_task_page
 from vqe_prune.report.task_table import TASK_SCHEMA, format_task, summarise
 from vqe_prune.results import versions
-from vqe_prune.run_folder import check_writable, locked, write_atomically
+from vqe_prune.run_folder import check_writable, check_written, locked, write_last
 from vqe_prune.settings import Settings, digest
 from vqe_prune.study import open_trace
 from vqe_prune.task_settings import task_name
@@ -96,7 +96,7 @@ def run(settings: Settings, *, write: Callable[[str], Any] | None = None) -> Con
     folder.mkdir(parents=True, exist_ok=True)
     command = config.command_line(asdict(settings))
     with locked(folder, console.say), console.logging(folder, command):
-        trace = open_trace(folder, settings)
+        trace = open_trace(folder, settings, console.say)
         for fact in facts["lines"]:
             console.say(fact)
         runs = _run_seeds(settings, folder, console)
@@ -104,7 +104,7 @@ def run(settings: Settings, *, write: Callable[[str], Any] | None = None) -> Con
         write_task_page(folder, content, command, _module(name).figures(content))
         trace.add("complete", seconds=content["seconds"])
         text = json.dumps(content, indent=1, allow_nan=False) + "\n"
-        write_atomically(folder / "record.json", text)  # last: a folder with a record is complete
+        write_last(trace, folder / "record.json", text)  # a folder with a record is complete
         results = f"Results: {folder / 'report.html'} and {folder / 'record.json'}"
         console.conclude(f"{format_task(content)}\n{results}", f"{content['name']}: {folder / 'report.html'}")
     return content
@@ -140,9 +140,10 @@ def _run_seeds(settings: Settings, folder: Path, console: Console) -> list[Conte
 
 def _run_seed(settings: Settings, seed: int, folder: Path) -> Content:
     """Do one seed, in a process of its own; what it tells is appended to run.log there."""
-    memory = Memory(folder / "trace.jsonl")
+    folder.mkdir(parents=True, exist_ok=True)
     console = Console(nothing)
-    with console.logging(folder, f"seed {seed}"):
+    with locked(folder, console.say), console.logging(folder, f"seed {seed}"):
+        memory = Memory(folder / "trace.jsonl", console.say)
         rows = _module(str(settings.task.name)).run_seed(settings, seed, memory, console.say)
     return {"seed": seed, **rows}
 
@@ -168,6 +169,7 @@ def _complete(folder: Path, settings: Settings) -> Content | None:
     path = folder / "record.json"
     if not path.exists():
         return None
+    check_written(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         own = content.get("digest") == digest(settings)
