@@ -178,7 +178,8 @@ def fitted(parts: Sequence[str], columns: int) -> str:
 @contextmanager
 def _appended(path: Path) -> Iterator[TextIO]:
     """A file that lines are appended to, each at once, so that closing it has nothing left to write or to say."""
-    file = path.open("a", encoding="utf-8", errors="replace", buffering=1)
+    with writing(path):
+        file = path.open("a", encoding="utf-8", errors="replace", buffering=1)
     try:
         yield file
     finally:

@@ -290,7 +290,9 @@ def locked(folder: Path, say: Callable[[str], Any]) -> Iterator[None]:
     """
     import fcntl
 
-    with (folder / ".lock").open("a+b") as file:
+    with writing(lock := folder / ".lock"):
+        opened = lock.open("a+b", buffering=0)  # on a full disk closing it must not fail for want of what it has kept
+    with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -304,7 +306,6 @@ def locked(folder: Path, say: Callable[[str], Any]) -> Iterator[None]:
         with suppress(OSError):  # who it is only helps others
             file.truncate(0)
             file.write(f"process {os.getpid()} on {socket.gethostname()}\n".encode())
-            file.flush()
         yield
 
 
