@@ -1,6 +1,7 @@
 """Files of jobs that are broken, of another version or of another study: named, and never to be removed."""
 
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from vqe_prune.circuit import Gate
 from vqe_prune.errors import InputError
 from vqe_prune.hardware import DeviceRunner, collect, open_processor
+from vqe_prune.hardware.jobs import read_batch
 
 CIRCUITS, SHOTS = [[Gate("x", (0,))], [Gate("x", (1,))]], [20, 30]
 
@@ -65,6 +67,23 @@ def test_a_broken_batch_is_named_and_kept(name: str, whole: dict[str, bytes], tm
         caught.value
     )
     is_kind(str(caught.value), folder)
+
+
+def test_no_damaged_byte_of_a_batch_is_taken_for_a_circuit(whole: dict[str, bytes], tmp_path: Path) -> None:
+    rng, data = random.Random(23), whole["job.json"]
+    folder = placed(tmp_path, whole)
+    known, refused = read_batch(folder), 0
+    for _ in range(60):
+        k = rng.randrange(len(data))
+        (folder / "job.json").write_bytes(data[:k] + bytes([data[k] ^ 1 << rng.randrange(7)]) + data[k + 1 :])
+        try:
+            batch = read_batch(folder)
+        except InputError as error:
+            refused += 1
+            is_kind(str(error), folder)
+        else:
+            assert vars(batch) == vars(known)
+    assert refused > 50  # a letter in the name of the checksum, or whether e is E, matters not
 
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "\x80"])

@@ -1,6 +1,7 @@
 """Optimising from shots: shift rules against exact gradients, convergence, error bars, restarts and bad input."""
 
 import json
+import random
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import vqe_prune as vp
 from vqe_prune import config, device_settings, device_vqe, shot_vqe
 from vqe_prune.device_vqe import optimise_on_device
+from vqe_prune.errors import InputError
 from vqe_prune.grouping import exact_state
 from vqe_prune.hardware import DeviceRunner, open_processor
 from vqe_prune.measure import SamplerRunner
@@ -213,6 +215,15 @@ def test_a_killed_optimisation_goes_on_as_if_it_had_not_been(h2_energy, tmp_path
     assert resumed == whole
     runs_nothing = NumberedRunner(2, last=0)
     assert minimize_shots(h2_energy, runs_nothing, start, descent, checkpoint=path) == whole
+    rng, data, refused = random.Random(24), path.read_bytes(), 0
+    for _ in range(200):  # a damaged byte is never taken for an iteration
+        k = rng.randrange(len(data))
+        path.write_bytes(data[:k] + bytes([data[k] ^ 1 << rng.randrange(7)]) + data[k + 1 :])
+        try:
+            assert read_progress(path) == whole
+        except InputError:
+            refused += 1
+    assert refused > 100  # the rest was between the numbers
 
 
 def test_a_killed_optimisation_on_a_virtual_processor_goes_on(h2_energy, tmp_path: Path, monkeypatch) -> None:

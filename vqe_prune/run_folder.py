@@ -189,7 +189,7 @@ class Trace:
     def _read(self, say: Callable[[str], Any]) -> None:
         """Read all lines up to a damaged one, and cut the file there, so that the next line starts on its own."""
         data = self._path.read_bytes()
-        self.events, good = _read_events(data)
+        self.events, good = read_events(data)
         if good == len(data):
             return
         left = data[good:]
@@ -228,8 +228,8 @@ class Trace:
         ]
 
 
-def _read_events(data: bytes) -> tuple[list[dict[str, Any]], int]:
-    """The events of a trace, and how many of its bytes hold them."""
+def read_events(data: bytes) -> tuple[list[dict[str, Any]], int]:
+    """Return the events of a trace up to a line that is not whole, and how many of its bytes hold them."""
     events: list[dict[str, Any]] = []
     good, checked = 0, False
     for line in data.splitlines(keepends=True):
