@@ -285,6 +285,8 @@ def stopped(place: Path) -> None:
                 os.kill(first, after)
 
         study.run(config.parse_settings([f"output_dir={folder}"]), write=hear)
+        if not any("Another run" in text for text in said):
+            os.kill(first, signal.SIGKILL)  # or it would stand still for ever
         os.waitpid(first, 0)
         waiting = f"Another run is working in {folder} (process {first} on {os.uname().nodename}): waiting for it.\n"
         assert said.count(waiting) == 1

@@ -264,7 +264,8 @@ def check_written(path: Path) -> None:
     """Raise InputError where a file is not what the trace beside it says was written; older traces say nothing."""
     trace = path.with_name("trace.jsonl")
     try:
-        lines = [line for line in trace.read_bytes().splitlines(keepends=True) if b'"event": "written"' in line]
+        with trace.open("rb") as file:  # a line at a time: traces of large studies are large
+            lines = [line for line in file if line.startswith(b'{"event": "written"')]
         events = [event for line in lines if (event := _read_event(line, True)) and event.get("file") == path.name]
         known = checksum(path.read_bytes())
     except OSError:
