@@ -276,7 +276,7 @@ def main() -> int:
                 rows.append({"case": "classifier: not tried, it needs pip install '.[tasks]'"})
                 continue
             kills = arguments.kills if case.often else -(-arguments.kills // 5)
-            folder = Path(place) / case.name.replace(" ", "_")
+            folder = Path(place) / re.sub(r"\W", "_", case.name)
             folder.mkdir()
             found, missed = strike(case, kills, folder)
             rows.append(found)
