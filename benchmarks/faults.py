@@ -160,7 +160,7 @@ def check_kept(tally: Tally, folder: Path, printed: str, before: Saved) -> None:
     if trace.exists():
         stages = Counter(event["stage"] for event in read_events(trace.read_bytes())[0] if event["event"] == "optimum")
         tally.faults += [f"the optimum of {stage} was found {n} times" for stage, n in stages.items() if n > 1]
-        for stage in re.findall(r"^(\S[^:]*): \d+ parameters?, E = .* in [\d.]+ s$", printed, re.MULTILINE):
+        for stage in re.findall(r"^(\S[^:\n]*): \d+ parameters?, E = .* in [\d.]+ s$", printed, re.MULTILINE):
             if stage not in stages:
                 tally.faults.append(f"the optimum of {stage} was printed and is not in the trace")
 
