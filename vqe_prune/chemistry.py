@@ -200,7 +200,7 @@ def solve_mean_field(
     order = np.lexsort((np.round(method.mo_energy, 9), -np.round(method.mo_occ)))
     orbitals, notes = method.mo_coeff[:, order], []
     labels = np.zeros(len(order), dtype=np.int64)
-    if method.mol.symmetry:
+    if method.mol.symmetry and method.mol.groupname != "C1":  # PySCF's mean fields without symmetry have no labels
         labels = np.array(method.get_orbsym(method.mo_coeff), dtype=np.int64)[order]
     if molecule.orbitals != "hf":
         n_frozen = len(space.core) if space is not None and molecule.frozen_core else 0

@@ -22,6 +22,7 @@ from vqe_prune.google_credentials import GOOGLE
 from vqe_prune.inputs import open_accelerator, set_up
 from vqe_prune.journal import TraceJournal
 from vqe_prune.on_device import measure_on_device, open_device
+from vqe_prune.orbitals import free_pairs
 from vqe_prune.parallel import usable_cores
 from vqe_prune.problem import Problem
 from vqe_prune.prune.calibration import load_calibration
@@ -98,6 +99,7 @@ def run(
     processor = open_device(settings.device, settings.seed) if settings.device.name else None  # or fails at once
     problem, ansatz = set_up(settings, console.say, known)
     check_spin(settings, problem)
+    free_pairs(problem, settings.pruner.orbitals)  # what is wrong with it is said before anything is written
     times = {"problem": time.perf_counter() - began}
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder, console.say):
