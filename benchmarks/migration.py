@@ -1,11 +1,12 @@
 """One job in four programs: LiH in a minimal basis with a frozen core, UCCSD, and the ansätze of the others read here.
 
 First the code of docs/migration.md is run as it stands there, each program in a process of its own and with its own
-chemistry, and the energies that it prints are put side by side. Then each program is given the same random integrals
-of four electrons in four orbitals and asked for the energy of its own UCCSD circuit at random angles; `vqe_prune` reads
-the excitations that the program names and must find that energy at the same angles: numbering of spin orbitals, signs,
-order and sharing of parameters are then right, as there is no symmetry that would hide a wrong one. (PennyLane's other
-template, of gates that leave out fermionic signs, is compared too.)
+chemistry, and the energies that it prints are put side by side. Then each program is given the same problems, random
+integrals of four electrons in four orbitals and molecules of random geometries, and asked for the energy of its own
+UCCSD circuit at random angles; `vqe_prune` reads the excitations that the program names and must find that energy at
+the same angles: numbering of spin orbitals, signs, order and sharing of parameters are then right, as random integrals
+have no symmetry that would hide a wrong one. (PennyLane's other template, of gates that leave out fermionic signs, is
+compared too.)
 
 None of the programs is needed by vqe_prune, and they exclude one another's versions of NumPy: each may live in an
 environment of its own, `--python qiskit=ENV/bin/python`. A program that is not there is left out, and said so.
@@ -20,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +45,47 @@ ENERGIES = re.compile(r"(\d+) parameters, HF (-\d+\.\d+), UCCSD (-\d+\.\d+) hart
 
 ENERGY_KEYS = ("hf", "uccsd", "energy", "our_energy")
 
+FIRST_SEED = 7
+"""Of the angles of the first problem; the next ones follow."""
+
 MOST_SECONDS = 1800.0
 """After which a process is given up."""
 
 
-def angles_of(n: int) -> np.ndarray:
+GEOMETRIES = {
+    "H4 cloud": ("H H H H", {}, 1.2),
+    "H6 cloud": ("H H H H H H", {"active_space": (4, 4)}, 1.5),
+    "LiH2+ cloud": ("Li H H", {"charge": 1, "active_space": (2, 4)}, 1.5),
+    "BeH2 cloud": ("Be H H", {"frozen_core": True}, 1.3),
+    "H2O cloud": ("O H H", {"active_space": (6, 5)}, 1.0),
+}
+"""Atoms, what else describes the molecule, and the spread (angstrom) of the positions that are drawn for them."""
+
+LEAST_DISTANCE = 0.7
+"""Angstrom between atoms of a random geometry."""
+
+
+def angles_of(n: int, seed: int = 7) -> np.ndarray:
     """Return the same random angles to everybody."""
-    return np.random.default_rng(7).normal(scale=0.3, size=n)
+    return np.random.default_rng(seed).normal(scale=0.3, size=n)
+
+
+def problems() -> dict[str, Any]:
+    """Return random integrals and the molecules of `GEOMETRIES` at random positions."""
+    import vqe_prune as vp
+    from vqe_prune.errors import ConvergenceError
+
+    found, random = {"integrals": random_problem()}, np.random.default_rng(13)
+    for name, (symbols, settings, spread) in GEOMETRIES.items():
+        elements = symbols.split()
+        while name not in found:
+            places = random.normal(scale=spread, size=(len(elements), 3))
+            if min(np.linalg.norm(a - b) for k, a in enumerate(places) for b in places[:k]) < LEAST_DISTANCE:
+                continue
+            atoms = tuple((element, tuple(map(float, place))) for element, place in zip(elements, places, strict=True))
+            with suppress(ConvergenceError):  # of an SCF: other positions are drawn
+                found[name] = vp.molecular_problem(vp.Molecule(name=name, atoms=atoms, **settings), exact=False)
+    return found
 
 
 def random_problem() -> Any:
@@ -73,7 +109,7 @@ def ask_pennylane(case: dict[str, Any]) -> list[dict[str, Any]]:
     hamiltonian = qml.SparseHamiltonian(matrix, wires=range(n_qubits))
     singles, doubles = qml.qchem.excitations(n_electrons, n_qubits)
     reference = qml.qchem.hf_state(n_electrons, n_qubits)
-    weights = angles_of(len(singles) + len(doubles))
+    weights = angles_of(len(singles) + len(doubles), int(case["seed"]))
 
     @qml.qnode(qml.device("lightning.qubit", wires=n_qubits))
     def energy(template: str) -> Any:
@@ -99,7 +135,7 @@ def ask_qiskit(case: dict[str, Any]) -> list[dict[str, Any]]:
     electronic = ElectronicEnergy.from_raw_integrals(case["one_body"], case["two_body"])
     operator = mapper.map(electronic.second_q_op())
     ansatz = UCCSD(n, (half, half), mapper, initial_state=HartreeFock(n, (half, half), mapper))
-    bound = ansatz.decompose(reps=2).assign_parameters(angles_of(ansatz.num_parameters))
+    bound = ansatz.decompose(reps=2).assign_parameters(angles_of(ansatz.num_parameters, int(case["seed"])))
     energy = Statevector(bound).expectation_value(operator).real + float(case["core"])
     return [{"excitations": ansatz.excitation_list, "energy": energy}]
 
@@ -115,7 +151,7 @@ def ask_tencirchem(case: dict[str, Any]) -> list[dict[str, Any]]:
         mo_coeff=np.eye(n), engine="civector", run_fci=False, run_ccsd=False,
     )  # fmt: skip
     lists = {"ex_ops": ucc.ex_ops, "param_ids": ucc.param_ids}
-    return [{**lists, "energy": float(ucc.energy(angles_of(ucc.n_params)))}]
+    return [{**lists, "energy": float(ucc.energy(angles_of(ucc.n_params, int(case["seed"]))))}]
 
 
 ASK: dict[str, Callable[[dict[str, Any]], list[dict[str, Any]]]] = {
@@ -125,7 +161,7 @@ ASK: dict[str, Callable[[dict[str, Any]], list[dict[str, Any]]]] = {
 }
 
 
-def read_here(tool: str, row: dict[str, Any], problem: Any) -> tuple[Any, float]:
+def read_here(tool: str, row: dict[str, Any], problem: Any, seed: int) -> tuple[Any, float]:
     """Return the ansatz of a program, read here, and its energy at the same angles."""
     import vqe_prune as vp
     from vqe_prune.objective import energy_of
@@ -139,10 +175,10 @@ def read_here(tool: str, row: dict[str, Any], problem: Any) -> tuple[Any, float]
     else:
         ansatz = vp.ansatz_from_tencirchem(row["ex_ops"], problem.n_orbitals, row["param_ids"])
     place = vp.molecular_qubit_problem(problem, exact=False) if qubits else problem
-    return ansatz, energy_of(place)(ansatz).value_and_gradient(angles_of(ansatz.n_parameters))[0]
+    return ansatz, energy_of(place)(ansatz).value_and_gradient(angles_of(ansatz.n_parameters, seed))[0]
 
 
-def write_case(problem: Any, path: Path) -> None:
+def write_case(problem: Any, path: Path, seed: int) -> None:
     """Write what the processes need: integrals, and the sparse matrix on qubits."""
     import openfermion
 
@@ -152,7 +188,7 @@ def write_case(problem: Any, path: Path) -> None:
     matrix = openfermion.get_sparse_operator(qubit_hamiltonian(problem), problem.n_qubits).tocsr()
     np.savez(
         path, one_body=electrons.one_body, two_body=electrons.two_body, core=electrons.constant,
-        n_electrons=sum(problem.n_electrons), data=matrix.data, indices=matrix.indices, indptr=matrix.indptr,
+        n_electrons=sum(problem.n_electrons), seed=seed, data=matrix.data, indices=matrix.indices, indptr=matrix.indptr,
     )  # fmt: skip
 
 
@@ -183,21 +219,26 @@ def run_job(tool: str, python: str, code: str) -> dict[str, Any]:
     return {"program": tool, "n_parameters": int(found[1]), "hf": float(found[2]), "uccsd": float(found[3])}
 
 
-def compare(tool: str, python: str, problem: Any, scratch: Path) -> list[dict[str, Any]]:
-    """Return rows with a program's energies at random angles and ours."""
+def compare(tool: str, python: str, known: dict[str, Any], scratch: Path) -> list[dict[str, Any]]:
+    """Return rows with a program's energies at random angles and ours, for every problem."""
     from cases import last_line
 
-    path = scratch / f"{tool}.npz"
-    write_case(problem, path)
-    done = run(python, str(Path(__file__).resolve()), "--worker", tool, str(path))
+    paths = []
+    for number, problem in enumerate(known.values()):
+        paths.append(str(scratch / f"{tool}-{number}.npz"))
+        write_case(problem, Path(paths[-1]), FIRST_SEED + number)
+    done = run(python, str(Path(__file__).resolve()), "--worker", tool, *paths)
     if done.returncode:
         return [{"program": tool, "failed": last_line(done)}]
     rows = []
-    for row in json.loads(done.stdout.splitlines()[-1]):
-        ansatz, ours = read_here(tool, row, problem)
-        sizes = {"n_rotations": len(ansatz.rotations), "n_parameters": ansatz.n_parameters}
-        energies = {"energy": row["energy"], "our_energy": ours, "difference": abs(row["energy"] - ours)}
-        rows.append({"program": tool, "ansatz": row.get("template", "UCCSD"), **sizes, **energies})
+    for number, ((name, problem), found) in enumerate(
+        zip(known.items(), done.stdout.splitlines()[-len(paths) :], strict=True)
+    ):
+        for row in json.loads(found):
+            ansatz, ours = read_here(tool, row, problem, FIRST_SEED + number)
+            sizes = {"n_rotations": len(ansatz.rotations), "n_parameters": ansatz.n_parameters}
+            energies = {"energy": row["energy"], "our_energy": ours, "difference": abs(row["energy"] - ours)}
+            rows.append({"program": tool, "problem": name, "ansatz": row.get("template", "UCCSD"), **sizes, **energies})
     return rows
 
 
@@ -210,7 +251,7 @@ def judge(jobs: list[dict[str, Any]], rows: list[dict[str, Any]]) -> list[str]:
         if spread > most:
             failures.append(f"{key} energies differ by {spread:.1e} hartree")
     failures += [
-        f"{row['program']} {row['ansatz']}: our energy differs by {row['difference']:.1e} hartree"
+        f"{row['program']} {row['ansatz']}, {row['problem']}: our energy differs by {row['difference']:.1e} hartree"
         for row in rows
         if row.get("difference", 0.0) > AGREEMENT
     ]
@@ -229,7 +270,7 @@ def main() -> int:
     for tool in interpreters:
         if tool not in ASK:
             parser.error(f"--python {tool}: no such program; choose from {', '.join(ASK)}")
-    problem, codes = random_problem(), snippets()
+    known, codes = problems(), snippets()
     jobs, rows = [run_job("vqe_prune", sys.executable, codes["vqe_prune"])], []
     with tempfile.TemporaryDirectory() as scratch:
         for tool in ASK:
@@ -238,7 +279,7 @@ def main() -> int:
                 print(f"{tool} is left out: not installed; see docs/migration.md, and --python", file=sys.stderr)
                 continue
             jobs.append(run_job(tool, python, codes[tool]))
-            rows += compare(tool, python, problem, Path(scratch))
+            rows += compare(tool, python, known, Path(scratch))
     for number, table in enumerate(filter(None, (jobs, rows))):
         print(end="\n" if number and not arguments.json else "")
         show(table if arguments.json else [in_full(row) for row in table], as_json=arguments.json)
@@ -250,11 +291,12 @@ def in_full(row: dict[str, Any]) -> dict[str, Any]:
     return {key: f"{value:.8f}" if key in ENERGY_KEYS else value for key, value in row.items()}
 
 
-def work(tool: str, path: str) -> None:
-    """Ask a program and print one line: what a process of its own does."""
-    with np.load(path) as arrays:
-        case = {key: arrays[key] for key in arrays.files}
-    print(json.dumps(ASK[tool](case), default=int))
+def work(tool: str, *paths: str) -> None:
+    """Ask a program and print a line for each problem: what a process of its own does."""
+    for path in paths:
+        with np.load(path) as arrays:
+            case = {key: arrays[key] for key in arrays.files}
+        print(json.dumps(ASK[tool](case), default=int))
 
 
 if __name__ == "__main__":

@@ -44,6 +44,10 @@ number of its couplings, whose rounding adds up."""
 BELOW_EXACT = 1e-9
 """Claim: hartree or J by which no energy is below the lowest eigenvalue."""
 
+ACTIVE_SPACE = 1e-6
+"""Claim: the same for the exact energy in an active space of a mean field that PySCF converges anew: orbitals are right
+to the root of the energy's 1e-12 only, and an energy of some of them is linear in that."""
+
 OBSERVABLE = 1e-7
 """Claim: difference between recorded and measured <S^2>."""
 
@@ -62,7 +66,7 @@ WARM = (40, 60)
 MOST_CIRCUIT_GATES = 6_000
 """Of circuits that Cirq simulates in some seconds."""
 
-IN_WORDS = ("removed nothing", "above the exact", "above it", "more than the reference's", "ends lower", "restarts")
+IN_WORDS = ("removed nothing: the ansatz before it already", "above the exact energy", "mHa above it")
 """Parts of sentences that tell of an error larger than asked for."""
 
 LIMITED = {"curvature", "magnitude", "random", "fisher", "lie"}
@@ -190,7 +194,8 @@ def judge(found: dict[str, Any], record: dict[str, Any], text: str, settings: An
     scale = found["rounding"] if found.get("unit") == "J" or record["problem"]["unit"] == "J" else 1.0
     claims = {
         "state": ENERGY * scale, "circuit": ENERGY * scale, "densities": ENERGY, "measured_error": ENERGY * scale,
-        "own_exact": ENERGY, "below": BELOW_EXACT * scale, "spin": OBSERVABLE, "norm": ENERGY, "overlap": ENERGY,
+        "own_exact": ENERGY if found.get("oracle") == "all orbitals" else ACTIVE_SPACE,
+        "below": BELOW_EXACT * scale, "spin": OBSERVABLE, "norm": ENERGY, "overlap": ENERGY,
     }  # fmt: skip
     wrong = [
         f"{key} {found[key]:.1e}" for key, most in claims.items() if found.get(key) is not None and found[key] > most

@@ -272,7 +272,7 @@ def exact_energy(facts: dict[str, Any], hf: float) -> tuple[float, str]:
     if any("orbitals=" in word and "active" not in word for word in facts["space"]):
         return np.nan, "natural orbitals"
     field = scf.ROHF(mol) if mol.spin else scf.RHF(mol)
-    field.conv_tol, field.max_cycle = 1e-11, 200
+    field.conv_tol, field.conv_tol_grad, field.max_cycle = 1e-12, 1e-7, 200
     found = field.kernel()
     if not field.converged or abs(found - hf) > SAME_MEAN_FIELD:
         return np.nan, "another mean field"

@@ -99,7 +99,8 @@ def run(
     processor = open_device(settings.device, settings.seed) if settings.device.name else None  # or fails at once
     problem, ansatz = set_up(settings, console.say, known)
     check_spin(settings, problem)
-    free_pairs(problem, settings.pruner.orbitals)  # what is wrong with it is said before anything is written
+    free_pairs(problem, settings.pruner.orbitals)  # what is wrong with them is said before anything is written
+    starts = _starts(settings, problem, ansatz)
     times = {"problem": time.perf_counter() - began}
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder, console.say):
@@ -108,7 +109,7 @@ def run(
             return _show(complete, folder, console)
         trace = open_trace(folder, settings, console.say)
         with console.logging(folder, config.command_line(asdict(settings))):
-            common = times, began, console, threads, processor, collect
+            common = starts, times, began, console, threads, processor, collect
             return _compute(settings, problem, ansatz, trace, folder, *common)
 
 
@@ -118,6 +119,7 @@ def _compute(
     ansatz: Ansatz,
     trace: Trace,
     folder: Path,
+    starts: tuple[NDArray[np.float64], ...],
     times: dict[str, float],
     began: float,
     console: Console,
@@ -133,7 +135,7 @@ def _compute(
         journal.say("Symmetries: " + "; ".join(problem.symmetries.describe()))
         journal.say(f"Reference: {problem.reference_label}")
     mark, limits = time.perf_counter(), limits_of(settings)
-    pruning = _prune(settings, problem, ansatz, limits, journal, threads)
+    pruning = _prune(settings, problem, ansatz, starts, limits, journal, threads)
     times["pruning"] = time.perf_counter() - mark
     return finish(settings, pruning, limits, trace, folder, times, began, journal, processor, collect)
 
@@ -226,6 +228,7 @@ def _prune(
     settings: Settings,
     problem: Problem | QubitProblem,
     ansatz: Ansatz,
+    starts: tuple[NDArray[np.float64], ...],
     limits: Limits,
     journal: TraceJournal,
     threads: int,
@@ -242,7 +245,7 @@ def _prune(
         limits=limits,
         lie=_lie_options(settings),
         training=_training(settings),
-        starts=_starts(settings, problem, ansatz),
+        starts=starts,
         orbitals=settings.pruner.orbitals,
         seed=settings.seed,
         gradient_tolerance=settings.optimizer.gradient_tolerance,
