@@ -460,9 +460,11 @@ def main() -> int:
         def in_a_copy(mutation: Mutation) -> dict[str, Any]:
             folder = folders.get()
             try:
-                return try_mutation(mutation, folder)
+                row = try_mutation(mutation, folder)
             finally:
                 folders.put(folder)
+            print(f"{row['result']}: {mutation.what} ({row['seconds']:.0f} s)", file=sys.stderr, flush=True)
+            return row
 
         first = folders.get()
         status, line = run_tests(first, list(dict.fromkeys(test for each in chosen for test in each.tests)))
