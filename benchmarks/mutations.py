@@ -80,11 +80,11 @@ MUTATIONS = (
         ("test_sector.py::test_gradient_and_hessian_are_finite_differences",),
     ),
     Mutation(
-        "factor of the gradient of Pauli rotations",
+        "factor of the gradient of Pauli rotations on split states",
         "engine/statevector.py",
         "2.0 * self._fold(partials.sum(axis=0))",
         "1.0 * self._fold(partials.sum(axis=0))",
-        ("test_statevector.py::test_gradient_hessian_and_jacobian_are_finite_differences",),
+        ("test_statevector.py::test_split_states_and_threads_change_nothing",),
     ),
     Mutation(
         "S_z (S_z + 1) of <S^2>",
@@ -192,7 +192,7 @@ MUTATIONS = (
         "gates.py",
         "if axis is None or axis != _axis(second, qubit):",
         "if axis is None:",
-        ("test_circuit.py::test_neighbouring_inverses_cancel_and_nothing_else",),
+        ("test_linear_map.py::test_gates_that_are_said_to_commute_do",),
     ),
     Mutation(
         "sign of a same-spin double in a singlet",
@@ -206,7 +206,7 @@ MUTATIONS = (
         "prune/symmetry.py",
         "factor * sign * int(np.prod(symmetry.signs[list(created + annihilated)]))",
         "factor * sign",
-        ("test_pruning.py::test_a_symmetry_that_reverses_a_rotation_drops_it", "test_pruning.py::test_pruned_sizes"),
+        ("test_pruning.py::test_a_partner_of_opposite_sign_is_tied_by_the_opposite_angle",),
     ),
     Mutation(
         "factor 1/2 of the cost of a deletion",
@@ -227,14 +227,14 @@ MUTATIONS = (
         "score/curvature.py",
         "rest = inverse_hessian - np.outer(column, column) / column[parameter]",
         "rest = inverse_hessian - 0.0 * np.outer(column, column) / column[parameter]",
-        ("test_pruning.py::test_deletion_response_is_the_constrained_minimum_of_a_quadratic",),
+        ("test_pruning.py::test_what_a_deletion_leaves_has_the_inverse_of_its_own_hessian",),
     ),
     Mutation(
         "cross term of the certificate's bound",
         "prune/certificate.py",
         "2.0 * sine * min(overlap, 1.0) * deviation",
         "0.5 * sine * min(overlap, 1.0) * deviation",
-        ("test_pruning.py::test_certificate_bound_holds_for_random_states",),
+        ("test_pruning.py::test_certificate_bound_holds_for_two_levels",),
     ),
     Mutation(
         "normalisation of the EQNTK",
@@ -384,7 +384,7 @@ MUTATIONS = (
         "tasks/objective.py",
         "return found + self.damping * np.trace(found)",
         "return found - self.damping * np.trace(found)",
-        ("test_tasks.py::test_derivatives_of_the_log_loss_are_finite_differences",),
+        ("test_tasks.py::test_damping_bends_every_direction_upwards",),
     ),
 )
 

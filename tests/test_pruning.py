@@ -1,5 +1,7 @@
 """Pruning against published and independently computed numbers, and the invariants of plans."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from conftest import error_mha
@@ -9,6 +11,7 @@ from vqe_prune.ansatz.ucc import uccsd
 from vqe_prune.errors import ConvergenceError, InputError
 from vqe_prune.objective import EnergyObjective, sector_hamiltonian
 from vqe_prune.optimize import StopReason, minimize
+from vqe_prune.paulis import QubitHamiltonian
 from vqe_prune.prune.certificate import energy_change_bound, spectral_ends
 from vqe_prune.prune.elimination import eliminate, elimination_plan, restrict
 from vqe_prune.prune.limits import Limits
@@ -16,8 +19,9 @@ from vqe_prune.prune.plan import Action, Decision, PrunePlan, apply_plan, carry_
 from vqe_prune.prune.pruning import _check_variational, prune_ansatz
 from vqe_prune.prune.steps import Stage
 from vqe_prune.prune.symmetry import symmetry_plan
-from vqe_prune.score.curvature import deletion_costs, deletion_response
+from vqe_prune.score.curvature import deletion_costs, deletion_response, remaining_inverse_hessian
 from vqe_prune.score.information import fisher_information, independent_information
+from vqe_prune.symmetry import SignedPermutation
 
 # docs/reference_numbers.md (independent prototype, STO-3G): rotations of UCCSD, after irreps,
 # parameters with alpha-beta ties alone, error of the full ansatz to FCI in mHa. Order inside the doubles differs there,
@@ -132,6 +136,22 @@ def test_deletion_response_is_the_constrained_minimum_of_a_quadratic() -> None:
     assert deletion_costs(angles, np.linalg.inv(hessian))[k] == pytest.approx(0.5 * step @ hessian @ step, abs=1e-12)
 
 
+def test_what_a_deletion_leaves_has_the_inverse_of_its_own_hessian() -> None:
+    root = np.random.default_rng(4).normal(size=(5, 5))
+    hessian, others = root @ root.T + np.eye(5), [0, 1, 3, 4]
+    left = remaining_inverse_hessian(np.linalg.inv(hessian), 2)
+    assert left == pytest.approx(np.linalg.inv(hessian[np.ix_(others, others)]), abs=1e-12)
+
+
+def test_certificate_bound_holds_for_two_levels() -> None:
+    """<X> of cos D |0> + sin D |1> is sin 2 D: the change to first order in D, which the bound may not leave out."""
+    coupling, zero = QubitHamiltonian(n_qubits=1, terms=((1.0, ((0, "X"),)),)), np.array([1.0, 0.0], dtype=complex)
+    for turn in (0.01, 0.1, 0.3, 1.0):
+        other = np.array([np.cos(turn), np.sin(turn)], dtype=complex)
+        bound = energy_change_bound(coupling, zero, other)
+        assert np.sin(2 * turn) <= bound <= min(2 * np.sin(turn), np.sin(turn) ** 2 + np.sin(2 * turn)) + 1e-12
+
+
 def test_certificate_bound_holds_for_random_states(molecular) -> None:
     hamiltonian = sector_hamiltonian(molecular("LiH"))
     lowest, highest = spectral_ends(hamiltonian)
@@ -202,6 +222,17 @@ def test_a_symmetry_that_reverses_a_rotation_drops_it(molecular) -> None:
     mirrored = (pair[0], Rotation(Excitation((9, 8), (2, 3)), 1))
     other = symmetry_plan(problem, Ansatz(name="pair", rotations=mirrored, n_parameters=2))
     assert other.decisions[1].coefficient == -1.0  # a+_9 a+_8 = - a+_8 a+_9
+
+
+def test_a_partner_of_opposite_sign_is_tied_by_the_opposite_angle(molecular) -> None:
+    problem = molecular("LiH")
+    targets, signs = np.array([0, 1, 2, 3, 4, 5, 8, 9, 6, 7, 10, 11]), np.ones(12, dtype=np.int64)
+    signs[[6, 8]] = -1  # of alpha alone: no sign is left where both spins move
+    reversing = replace(problem, symmetries=(SignedPermutation(name="mirror", targets=targets, signs=signs),))
+    pair = (Rotation(Excitation((6, 7), (2, 3)), 0), Rotation(Excitation((8, 9), (2, 3)), 1))
+    plan = symmetry_plan(reversing, Ansatz(name="pair", rotations=pair, n_parameters=2))
+    assert [d.action for d in plan.decisions] == [Action.KEEP, Action.TIE]
+    assert plan.decisions[1].coefficient == -1.0
 
 
 def keep() -> Decision:

@@ -136,6 +136,15 @@ def test_derivatives_of_the_log_loss_are_finite_differences(n_classes) -> None:
     np.testing.assert_allclose(objective.exact_hessian(angles), by_differences, atol=CLOSE)
 
 
+def test_damping_bends_every_direction_upwards() -> None:
+    objective, angles = reuploaded(2)
+    damped = SampleObjective(objective.engine, objective.loss, objective.rows, damping=0.1)
+    plain = objective.hessian(angles)
+    mean = np.trace(plain) / len(plain)
+    assert mean > 0.0
+    np.testing.assert_allclose(damped.hessian(angles), plain + 0.1 * mean * np.eye(len(plain)), atol=1e-12)
+
+
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_the_fisher_information_is_that_of_the_class_probabilities(n_classes) -> None:
     objective, angles = reuploaded(n_classes)
