@@ -51,8 +51,9 @@ to the root of the energy's 1e-12 only, and an energy of some of them is linear 
 OBSERVABLE = 1e-7
 """Claim: difference between recorded and measured <S^2>."""
 
-QSIM = 1e-5
-"""Claim: hartree or J between qsim, in single precision, and the exact engine."""
+QSIM = 5e-5
+"""Claim: hartree or J between qsim, in single precision, and the exact engine. A run complains by itself beyond 1e-5
+for each ten of the sum of all coefficients, and a complaint is a failure."""
 
 GROWTH = 1.10
 """Claim: resident memory at the end over that after the first problems of a process."""
@@ -60,8 +61,9 @@ GROWTH = 1.10
 MOST_SECONDS = 240
 """After which a problem counts as hanging."""
 
-WARM = (40, 60)
-"""Problems of a process whose median memory is the start; its end is that of the last ones, as many."""
+WARM = (50, 100)
+"""Problems of a process whose median memory is the start; its end is that of the last ones, as many. Single ones differ
+by what the allocator has not given back yet."""
 
 MOST_CIRCUIT_GATES = 6_000
 """Of circuits that Cirq simulates in some seconds."""
@@ -206,7 +208,7 @@ def judge(found: dict[str, Any], record: dict[str, Any], text: str, settings: An
     if found["exact"] > ENERGY * scale and not (on_qubits and "sector" in text):
         wrong.append(f"the exact energy is {found['exact']:.1e} too high, and nothing is said of a sector")
     qsim = record["qsim"]["difference"]
-    if qsim is None or abs(qsim) > QSIM * scale:
+    if qsim is None or abs(qsim) > QSIM * scale or "do not trust" in text:
         wrong.append(f"qsim differs by {qsim}")
     certificate, stages = record["certificate"], record["stages"]
     increase = stages[-1]["energy"] - stages[0]["energy"]
