@@ -16,7 +16,7 @@ from vqe_prune.chemistry import Molecule
 from vqe_prune.problem import molecular_problem
 
 
-@pytest.mark.parametrize("number", [100, 224, 77, 101, 179, 123, 164, 203, 165, 99])
+@pytest.mark.parametrize("number", [100, 224, 77, 101, 179, 123, 164, 203])
 def test_random_problems_agree_with_plain_matrices(number: int) -> None:
     row = soak.run_problem(soak.SEED, number)
     assert (row["status"], row["failures"]) == ("done", [])
