@@ -59,7 +59,7 @@ GROWTH = 1.10
 """Claim: resident memory at the end over that after the first problems of a process."""
 
 MOST_SECONDS = 240
-"""After which a problem counts as hanging."""
+"""Of processor time, after which a problem counts as hanging."""
 
 WARM = (50, 100)
 """Problems of a process whose median memory is the start; its end is that of the last ones, as many. Single ones differ
@@ -76,17 +76,17 @@ LIMITED = {"curvature", "magnitude", "random", "fisher", "lie"}
 
 @contextlib.contextmanager
 def at_most(seconds: int) -> Iterator[None]:
-    """Raise TimeoutError in what takes longer."""
+    """Raise TimeoutError in what takes more processor time, however busy the machine is."""
 
     def stop(*_: Any) -> None:
         raise TimeoutError(f"more than {seconds} s")
 
-    signal.signal(signal.SIGALRM, stop)
-    signal.alarm(seconds)
+    signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def run_problem(seed: int, number: int) -> dict[str, Any]:

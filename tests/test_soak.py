@@ -53,3 +53,15 @@ def test_molecules_without_any_symmetry(charge: int, spin: int) -> None:
     expected, how = oracle.exact_energy(facts, 0.0)
     assert how == "all orbitals"
     assert problem.energies["exact"] == pytest.approx(expected, abs=1e-9)  # Davidson's tolerance is tighter
+
+
+def test_positions_of_six_digits_are_no_error() -> None:
+    """A turned chain: PySCF takes it for linear, its integrals are so to 1e-6 only."""
+    assert soak.run_problem(soak.SEED, 283)["failures"] == []
+    drawn = soak_problems.draw(soak.SEED, 226)
+    problem = molecular_problem(
+        Molecule(name="H5", atoms=tuple((e, tuple(p)) for e, p in drawn.facts["atoms"]), spin=drawn.facts["spin"])
+    )
+    expected, _ = oracle.exact_energy({**drawn.facts, "space": []}, 0.0)
+    assert problem.electrons.group == "C1"
+    assert problem.energies["exact"] == pytest.approx(expected, abs=1e-8)

@@ -22,7 +22,7 @@ from vqe_prune.active_space import (
 )
 from vqe_prune.correlation import SINGULAR_DIIS
 from vqe_prune.dipole import Dipole
-from vqe_prune.electrons import Electrons, irrep_product
+from vqe_prune.electrons import FORBIDDEN, Electrons, forbidden_noise, irrep_product
 from vqe_prune.errors import ConvergenceError, InputError, check_choice
 from vqe_prune.molecule_settings import AUTO, ORBITALS, STABILITIES, USUAL_THRESHOLD, basis_text
 from vqe_prune.natural_orbitals import natural_orbitals
@@ -273,13 +273,16 @@ def _electrons_in(
     sorted_orbitals = orbitals[:, core + active]
     one_body, constant = cas.get_h1eff(sorted_orbitals)
     two_body = ao2mo.restore(1, np.asarray(cas.get_h2eff(sorted_orbitals)), n_active)
+    irreps = labels[active] % 10  # of linear molecules, E2 and above, as in the Abelian subgroup
+    if forbidden_noise(one_body, two_body, irreps) > FORBIDDEN:  # positions of few digits: PySCF allows for 1e-5
+        irreps, symmetric = np.zeros_like(irreps), False
     return Electrons(
         one_body=one_body,
         two_body=two_body,
         constant=float(constant),
         n_alpha=space.n_alpha,
         n_beta=space.n_beta,
-        irreps=labels[active] % 10,  # of linear molecules, E2 and above, as in the Abelian subgroup
+        irreps=irreps,
         group=str(mol.groupname) if symmetric else "C1",
         dipole=_dipole(mol, orbitals[:, core], orbitals[:, active]),
     )
