@@ -65,3 +65,7 @@ def test_positions_of_six_digits_are_no_error() -> None:
     expected, _ = oracle.exact_energy({**drawn.facts, "space": []}, 0.0)
     assert problem.electrons.group == "C1"
     assert problem.energies["exact"] == pytest.approx(expected, abs=1e-8)
+
+
+def test_angles_of_many_turns_are_right_in_single_precision() -> None:
+    assert soak.run_problem(soak.SEED, 337)["failures"] == []  # its training ends at angles of 10^5 radian

@@ -5,6 +5,7 @@ Qubit 0 is the most significant one as in Cirq; `to_cirq` makes the same circuit
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -201,6 +202,13 @@ def count_resources(gates: Iterable[Gate]) -> Resources:
     return Resources(two_qubit_gates, max(busy.values(), default=0), len(touched))
 
 
+def within_period(angle: float) -> float:
+    """Return a gate's angle less whole periods of 4 pi: trainings may end at some 10^4 turns, which single precision
+    and files of few digits would round away.
+    """
+    return angle if abs(angle) <= 4.0 * math.pi else math.remainder(angle, 4.0 * math.pi)
+
+
 def to_cirq(gates: Iterable[Gate]) -> cirq.Circuit:
     """Return the circuit as a Cirq circuit on line qubits, every gate as early as possible."""
     import cirq
@@ -210,7 +218,7 @@ def to_cirq(gates: Iterable[Gate]) -> cirq.Circuit:
     turning = {"rx": cirq.rx, "ry": cirq.ry, "rz": cirq.rz}
     operations = []
     for gate in gates:
-        operation = fixed[gate.name] if gate.angle is None else turning[gate.name](gate.angle)
+        operation = fixed[gate.name] if gate.angle is None else turning[gate.name](within_period(gate.angle))
         operations.append(operation.on(*map(cirq.LineQubit, gate.qubits)))
     return cirq.Circuit(operations, strategy=cirq.InsertStrategy.EARLIEST)
 
@@ -238,7 +246,7 @@ def to_qasm(gates: Sequence[Gate]) -> str:
     n_qubits = 1 + max((qubit for gate in gates for qubit in gate.qubits), default=-1)
     lines = ["OPENQASM 2.0;", 'include "qelib1.inc";', f"qreg q[{n_qubits}];"]
     for gate in gates:
-        argument = "" if gate.angle is None else f"({_qasm_real(gate.angle)})"
+        argument = "" if gate.angle is None else f"({_qasm_real(within_period(gate.angle))})"
         lines.append(f"{gate.name}{argument} {','.join(f'q[{qubit}]' for qubit in gate.qubits)};")
     return "\n".join(lines) + "\n"
 
