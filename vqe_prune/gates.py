@@ -246,7 +246,7 @@ def to_qasm(gates: Sequence[Gate]) -> str:
     n_qubits = 1 + max((qubit for gate in gates for qubit in gate.qubits), default=-1)
     lines = ["OPENQASM 2.0;", 'include "qelib1.inc";', f"qreg q[{n_qubits}];"]
     for gate in gates:
-        argument = "" if gate.angle is None else f"({_qasm_real(within_period(gate.angle))})"
+        argument = "" if gate.angle is None else f"({_qasm_real(gate.angle)})"
         lines.append(f"{gate.name}{argument} {','.join(f'q[{qubit}]' for qubit in gate.qubits)};")
     return "\n".join(lines) + "\n"
 
