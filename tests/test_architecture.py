@@ -9,7 +9,8 @@ import vqe_prune
 
 PACKAGE = Path(vqe_prune.__file__).parent
 ORDER = [
-    "errors", "units", "parallel", "launcher_settings", "launchers", "wording", "time_left", "run_folder", "console",
+    "errors", "files",
+    "units", "parallel", "launcher_settings", "launchers", "wording", "time_left", "run_folder", "console",
     "google_credentials", "settings", "setting_types", "lie_settings", "device_settings", "excitation_settings",
     "scan_settings", "excited_settings", "molecule_settings", "ctr_settings", "task_settings", "engine_settings",
     "dipole", "electrons", "fcidump", "molecule_input", "basis_sets", "active_space", "correlation", "natural_orbitals",

@@ -354,7 +354,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\xfa")
     with pytest.raises(InputError, match=r"binary\.yaml: not YAML"):
         read_ansatz(path)
-    path.write_bytes(b"#" * (4 * 1024 * 1024 + 1))
+    path.write_bytes(b"#" * (2**18 + 1))
     with pytest.raises(InputError, match="larger than"):
         read_ansatz(path)
     path.write_text("gates: " + "[" * 3000)
@@ -362,7 +362,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         read_ansatz(path)
     bomb = "x0: &x0 [1, 1]\n" + "".join(f"x{k}: &x{k} [*x{k - 1}, *x{k - 1}]\n" for k in range(1, 60))
     path.write_text(bomb)
-    with pytest.raises(InputError, match="unknown field 'x0'"):
+    with pytest.raises(InputError, match="aliases .* are not allowed"):
         read_ansatz(path)
     path.write_text(f"gates:\n  - {{{bomb.replace(chr(10), ', ')}}}")
     with pytest.raises(InputError, match="gate 1: unknown field 'x0'"):

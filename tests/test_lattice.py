@@ -262,7 +262,7 @@ def test_read_lattice(tmp_path):
             "a: &a [1,1,1,1,1,1,1,1,1]\n"
             + "".join(f"{c}: &{c} [{','.join(['*' + p] * 9)}]\n" for p, c in zip("abcdefgh", "bcdefghi", strict=True))
             + "bonds: *i\n",
-            "unknown field 'a'",
+            "aliases (*name) are not allowed",
         ),
         ("#" * (1 << 20) + "\nbonds: [[0, 1]]\n", "larger"),
     ],

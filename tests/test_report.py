@@ -178,7 +178,7 @@ def test_broken_records_are_refused_in_one_line(text: str, tmp_path) -> None:
 
 
 def test_a_missing_or_binary_record_is_refused(tmp_path) -> None:
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match="no such file"):
         read_record(tmp_path)
     (tmp_path / "record.json").write_bytes(b"\xff\xfe\x80")
     with pytest.raises(InputError, match="not a record"):

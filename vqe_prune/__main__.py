@@ -12,7 +12,7 @@ from vqe_prune.catalogue import KINDS
 from vqe_prune.choices import choices
 from vqe_prune.commands import COLLECT, run_command
 from vqe_prune.completion import SHELLS
-from vqe_prune.errors import ConvergenceError, InputError, PendingError
+from vqe_prune.errors import ConvergenceError, InputError, PendingError, one_line
 from vqe_prune.google_credentials import GOOGLE, check_credentials
 from vqe_prune.molecule_input import molecule_names
 from vqe_prune.run_folder import check_writable
@@ -238,16 +238,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments[:1] != [COLLECT]:  # device.wait=false: all is sent, as it was asked for
             print(error)
             return 0
-        print(f"vqe_prune: {error}", file=sys.stderr)
+        print(f"vqe_prune: {one_line(error)}", file=sys.stderr)
         return error.exit_status
     except (InputError, ConvergenceError) as error:
-        print(f"vqe_prune: {error}", file=sys.stderr)
+        print(f"vqe_prune: {one_line(error)}", file=sys.stderr)
         return error.exit_status
     except BrokenPipeError:  # the reader of our output has gone, as with | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes at exit
         return 141
     except OSError as error:
-        print(f"vqe_prune: {error.filename or 'file'}: {error.strerror or error}", file=sys.stderr)
+        why = f"{error.filename or 'file'}: {error.strerror or error}"
+        print(f"vqe_prune: {one_line(why)}", file=sys.stderr)
         return InputError.exit_status
     except MemoryError:
         print("vqe_prune: out of memory; choose a smaller basis, active space, model or ansatz.layers", file=sys.stderr)

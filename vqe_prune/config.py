@@ -22,6 +22,7 @@ from vqe_prune.engine_settings import check_engine
 from vqe_prune.errors import InputError, check_choice, first_line, near_misses
 from vqe_prune.excitation_settings import FABRICS, check_excitations, fill_excitation_defaults
 from vqe_prune.excited_settings import check_excited
+from vqe_prune.files import LONGEST_LINE, is_ordinary
 from vqe_prune.lie_settings import check_lie
 from vqe_prune.molecule_input import molecule_names, molecule_source
 from vqe_prune.molecule_settings import check_molecule
@@ -142,11 +143,11 @@ def settings_of_run(folder: Path) -> Settings:
         raise InputError(f"{folder} holds no study: there is no trace.jsonl; give the folder that a study has printed")
     try:
         with path.open(errors="replace") as file:
-            begun = json.loads(file.readline())
+            begun = json.loads(file.readline(LONGEST_LINE))
         if begun["event"] != "settings" or "${" in json.dumps(begun["settings"]):
             raise ValueError
         settings = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Settings), begun["settings"]))
-    except (ValueError, TypeError, KeyError, OmegaConfBaseException) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OmegaConfBaseException) as error:
         raise InputError(f"{path} cannot be read as the trace of a study; run the study's own command") from error
     assert isinstance(settings, Settings)
     for key, name in _files_of(settings).items():
@@ -299,7 +300,8 @@ def _default_ansatz(settings: Settings) -> str:
 def _hash_of(path: Path) -> str:
     """SHA-256 of a file, so that a study is another one when the file has changed; empty where it cannot be read."""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest() if path.stat().st_size <= LARGEST_FILE else ""
+        small = is_ordinary(path) and path.stat().st_size <= LARGEST_FILE  # a device has no end
+        return hashlib.sha256(path.read_bytes()).hexdigest() if small else ""
     except OSError:
         return ""
 

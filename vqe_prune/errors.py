@@ -6,6 +6,9 @@ import difflib
 from collections.abc import Collection, Iterable
 from typing import Any
 
+LONGEST_MESSAGE = 1000
+"""Characters of a message; what is left out of a longer one stands before its end, which says what to type."""
+
 
 class InputError(ValueError):
     """What the user gave cannot be used: one line that says what, where and what to type instead (exit status 2)."""
@@ -59,3 +62,16 @@ def shortened(value: Any) -> str:
     """Return a value as text of at most 40 characters."""
     text = str(value)
     return text if len(text) <= 40 else text[:37] + "..."
+
+
+def one_line(error: object) -> str:
+    r"""Return a message on one line of limited length, whatever was in the input that it quotes.
+
+    >>> print(one_line("molecule=a" + chr(10) + "b.xyz: no such file"))
+    molecule=a\nb.xyz: no such file
+
+    """
+    text = str(error)
+    if len(text) > LONGEST_MESSAGE:
+        text = f"{text[: LONGEST_MESSAGE // 2]} [...] {text[-LONGEST_MESSAGE // 2 :]}"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

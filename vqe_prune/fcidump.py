@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vqe_prune.errors import InputError, first_line, shortened
+from vqe_prune.files import check_ordinary, is_ordinary
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +31,9 @@ LARGEST_HEADER = 2**16
 
 MOST_ORBITALS = 200
 """More orbitals than this are taken for a mistake: their integrals would fill 48 GiB."""
+
+LARGEST_VALUE = 1e8
+"""Hartree; the inner electrons of the heaviest atoms have some 1e4, and all their nuclei together less than this."""
 
 SAME_INTEGRAL = 1e-8
 """Rows (hartree) of the same integral may differ by this."""
@@ -86,6 +90,8 @@ def is_fcidump(path: Path) -> bool:
     """Return whether a name or the content behind it is that of an FCIDUMP: *.fcidump, *FCIDUMP, or &FCI first."""
     if path.suffix.lower() == ".fcidump" or path.name.upper().endswith("FCIDUMP"):
         return True
+    if not is_ordinary(path):  # a pipe would be waited for
+        return False
     try:
         with path.open(errors="replace") as file:
             return LETTERS_OF_HEADER.match(file.read(200)) is not None
@@ -134,8 +140,7 @@ def check_spin(where: str, n_orbitals: int, n_electrons: int, spin: int) -> None
 
 def _start_of(path: Path) -> str:
     try:
-        if path.is_dir():
-            raise InputError(f"{path}: is a folder, not an FCIDUMP file")
+        check_ordinary(path, str(path))
         if path.stat().st_size > LARGEST_FILE:
             raise InputError(f"{path}: larger than {LARGEST_FILE} bytes; write the integrals of an active space")
         with path.open(encoding="ascii", errors="replace") as file:
@@ -241,6 +246,11 @@ def _rows(path: Path, header: Header) -> tuple[NDArray[np.float64], NDArray[np.i
     broken = np.flatnonzero(~np.isfinite(table).all(axis=1))
     if len(broken):
         raise InputError(f"{_row(path, broken[0])} holds a number that is not finite")
+    huge = np.flatnonzero(np.abs(table[:, 0]) > LARGEST_VALUE)
+    if len(huge):
+        raise InputError(
+            f"{_row(path, huge[0])} holds {table[huge[0], 0]:g} hartree, which no integral of a molecule reaches"
+        )
     wrong = np.flatnonzero(((table[:, 1:] % 1 != 0) | (table[:, 1:] < 0) | (table[:, 1:] > header.n_orbitals)).any(1))
     if len(wrong):
         raise InputError(

@@ -186,7 +186,10 @@ def _ansatz(settings: Settings, problem: QubitProblem) -> Ansatz:
     if name == "qaoa":
         return qaoa(problem.hamiltonian, layers)
     if name != "hardware_efficient":
-        return read_ansatz(name, n_qubits)
+        ansatz = read_ansatz(name, n_qubits)
+        if not ansatz.n_parameters:
+            raise InputError(f"{name}: no gate has a parameter: there is nothing to optimise")
+        return ansatz
     lattice = problem.lattice
     bonds = lattice.bonds if lattice is not None and lattice.n_sites == n_qubits else None
     pairs = connected_pairs(chosen.connectivity or "circular", n_qubits, bonds)

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vqe_prune.errors import InputError
+from vqe_prune.errors import InputError, first_line
+from vqe_prune.files import check_name, check_ordinary, parse_yaml
 
 MOST_QUBITS = 30
 """Lattices and sums with more sites or qubits than this are taken for a mistake: their state fills 16 GiB."""
 
-LARGEST_LATTICE_FILE = 1 << 20
+LARGEST_LATTICE_FILE = 1 << 17
 """Bytes beyond which a file is not a lattice."""
 
 LATTICE_FIELDS = ("bonds", "n_sites", "second_bonds", "name")
@@ -213,21 +214,18 @@ def read_lattice(path: Path) -> Lattice:
 
     InputError where the file is missing, too large or not YAML, or a field is unknown or of the wrong type.
     """
-    import yaml
-
     text = read_text(path, LARGEST_LATTICE_FILE)
     try:
-        content = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not YAML ({(str(error).splitlines() or [''])[0]})") from error
+        content = parse_yaml(text)
+    except ValueError as error:
+        raise InputError(f"{path}: not YAML ({first_line(error)})") from error
     if not isinstance(content, dict) or "bonds" not in content:
         raise InputError(f"{path}: the field bonds is missing; known fields: {', '.join(LATTICE_FIELDS)}")
     for key in content:
         if key not in LATTICE_FIELDS:
             raise InputError(f"{path}: unknown field {shown(key)}{_near(key, LATTICE_FIELDS)}")
     name = content.get("name", Path(path).stem)
-    if not isinstance(name, str) or not name.isprintable() or not 0 < len(name) <= 80:
-        raise InputError(f"{path}: name must be one line of text, but it is {shown(name)}")
+    check_name(name, f"{path}: name")
     try:
         return lattice_from_bonds(content["bonds"], name, content.get("n_sites"), content.get("second_bonds", ()))
     except InputError as error:
@@ -237,8 +235,7 @@ def read_lattice(path: Path) -> Lattice:
 def read_text(path: Path, largest: int) -> str:
     """Return the text of a file of at most `largest` bytes in UTF-8; InputError where it is not one."""
     try:
-        if not Path(path).is_file():
-            raise InputError(f"{path}: no such file")
+        check_ordinary(Path(path), str(path))
         with open(path, "rb") as file:
             content = file.read(largest + 1)
     except OSError as error:

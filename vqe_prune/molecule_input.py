@@ -10,10 +10,14 @@ from typing import Any
 
 from vqe_prune.errors import InputError, first_line, near_misses, shortened
 from vqe_prune.fcidump import is_fcidump, read_header
+from vqe_prune.files import check_name, check_ordinary, parse_yaml
 from vqe_prune.settings import OF_PROGRAM, MoleculeSettings
 
 LARGEST_FILE = 2**20
 """Bytes of the largest molecule file that is read; a geometry of 10,000 atoms takes less."""
+
+LARGEST_YAML = 2**18
+"""Likewise of YAML, which is slow to read."""
 
 
 def molecules_folder() -> Path:
@@ -46,12 +50,11 @@ def molecule_source(name: str) -> dict[str, Any]:
     raise InputError(f"unknown molecule {name!r}{near_misses(name, molecule_names())}")
 
 
-def _read_text(path: Path) -> str:
+def _read_text(path: Path, largest: int = LARGEST_FILE) -> str:
     try:
-        if not path.is_file():
-            raise InputError(f"molecule={path}: no such file")
-        if path.stat().st_size > LARGEST_FILE:
-            raise InputError(f"molecule={path}: larger than {LARGEST_FILE} bytes, not a molecule file")
+        check_ordinary(path, f"molecule={path}")
+        if path.stat().st_size > largest:
+            raise InputError(f"molecule={path}: larger than {largest} bytes, not a molecule file")
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise InputError(f"molecule={path}: not a text file") from error
@@ -59,6 +62,8 @@ def _read_text(path: Path) -> str:
         raise InputError(f"molecule={path}: {error.strerror}") from error
     if not text.strip():
         raise InputError(f"molecule={path}: the file is empty")
+    if "\0" in text:
+        raise InputError(f"molecule={path}: not a text file")
     if "${" in text:
         raise InputError(f"molecule={path}: interpolation is not allowed in molecule files")
     return text
@@ -66,19 +71,17 @@ def _read_text(path: Path) -> str:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     """Fields of a molecule file; names and types are checked."""
-    import yaml
-
-    text = _read_text(path)
+    text = _read_text(path, LARGEST_YAML)
     try:
-        content = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        content = parse_yaml(text)
+    except ValueError as error:
         raise InputError(f"molecule={path}: not YAML ({first_line(error)})") from error
     if not isinstance(content, dict):
         raise InputError(f"molecule={path}: must hold fields such as geometry and basis")
     known = [entry.name for entry in fields(MoleculeSettings) if f"molecule.{entry.name}" not in OF_PROGRAM]
     for key, value in content.items():
         if key not in known:
-            raise InputError(f"molecule={path}: unknown field {key!r}{near_misses(str(key), known)}")
+            raise InputError(f"molecule={path}: unknown field {shortened(key)!r}{near_misses(shortened(key), known)}")
         if isinstance(value, list) and key.startswith("active_") and all(type(item) is int for item in value):
             continue
         if isinstance(value, dict) and key in ("basis", "ecp"):
@@ -88,6 +91,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if "geometry" not in content:
         raise InputError(f"molecule={path}: the field geometry is missing")
     content.setdefault("name", path.stem)
+    check_name(content["name"], f"molecule={path}: the field name")
     return content
 
 
@@ -150,6 +154,8 @@ def read_geometry(settings: MoleculeSettings) -> tuple[tuple[str, tuple[float, f
                 f"{where}: row {number} of the geometry must be {kind}, but it is {shortened(' '.join(row))!r}"
             )
         symbol = row[0][:1].upper() + row[0][1:].lower()
+        if not re.fullmatch("[A-Z][a-z]{0,9}", symbol):  # elements are checked later, but this is none
+            raise InputError(f"{where}, row {number}: unknown element {shortened(row[0])!r}")
         atoms.append((symbol, [_number(token, settings, f"{where}, row {number}") for token in row[1:]]))
     if cartesian:
         return tuple((symbol, (numbers[0], numbers[1], numbers[2])) for symbol, numbers in atoms)
@@ -183,8 +189,11 @@ def _from_z_matrix(
 ) -> tuple[tuple[str, tuple[float, float, float]], ...]:
     """Positions by PySCF, after checking what it would only assert."""
     from pyscf import gto
+    from pyscf.data.elements import ELEMENTS
 
-    for number, (_, values) in enumerate(rows, start=1):
+    for number, (symbol, values) in enumerate(rows, start=1):
+        if symbol not in ELEMENTS[1:]:
+            raise InputError(f"{where}, row {number}: unknown element {symbol!r}")
         partners = values[0::2]
         if any(p != int(p) or not 1 <= p < number for p in partners) or len(set(partners)) != len(partners):
             raise InputError(f"{where}: row {number} of the Z-matrix must refer to different earlier atoms")

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqe_prune.engine import pauli_kernels as kernels
-from vqe_prune.errors import InputError
+from vqe_prune.errors import InputError, shortened
 
 State = NDArray[np.complex128]
 
@@ -61,7 +61,9 @@ class PauliSum:
                 raise ValueError(f"Argument `terms` must have finite coefficients, but {coefficient} was given")
         strings = [string for _, string in self.terms]
         if len(set(strings)) != len(strings):
-            raise ValueError(f"Argument `terms` must hold each Pauli string once, but one repeats in {self.label}")
+            raise ValueError(
+                f"Argument `terms` must hold each Pauli string once, but one repeats in {shortened(self.label)}"
+            )
         for k, first in enumerate(strings):
             for second in strings[k + 1 :]:
                 if not strings_commute(first, second):

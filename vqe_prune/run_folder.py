@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vqe_prune.errors import InputError
+from vqe_prune.files import check_run_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -132,6 +133,7 @@ def check_writable(folder: Path) -> None:
     """Raise InputError where a study could not write into `folder`: make it, write a file, and take both away again."""
     for attempt in reversed(range(ATTEMPTS)):
         try:
+            check_run_folder(folder)
             _try_to_write(folder)
             return
         except OSError as error:

@@ -13,13 +13,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vqe_prune.ansatz.rotation import Ansatz, Rotation
-from vqe_prune.errors import InputError
+from vqe_prune.errors import InputError, first_line
+from vqe_prune.files import check_name, check_ordinary, parse_yaml
 from vqe_prune.paulis import CLIFFORD_QUBITS, NEGLIGIBLE, Clifford, PauliString, PauliSum
 
 if TYPE_CHECKING:
     import cirq
 
-LARGEST_FILE = 4 * 1024 * 1024  # bytes
+LARGEST_FILE = 2**18
+"""Bytes: some 10,000 gates, which take a second to read."""
+
+LARGEST_NUMBER = 1e6
+"""Of an angle, a factor or a coefficient: with more, little is left of a double's digits within one turn."""
+
 DEEPEST = 2  # how often a Cirq gate is decomposed before it counts as not supported
 FILE_FIELDS = ("name", "gates")
 ROTATION_FIELDS = ("rotate", "parameter", "factor", "angle")
@@ -58,8 +64,7 @@ def read_ansatz(path: str | Path, n_qubits: int | None = None) -> Ansatz:
     path = Path(path)
     content = _read_mapping(path)
     name = content.get("name", path.stem)
-    if not isinstance(name, str) or not name.strip():
-        raise InputError(f"{path}: the field name must be text, but it is {_shown(name)}")
+    check_name(name, f"{path}: the field name")
     entries = content.get("gates")
     if not isinstance(entries, list) or not entries:
         raise InputError(f"{path}: the field gates must be a list with at least one gate, such as - h 0")
@@ -78,21 +83,17 @@ def read_ansatz(path: str | Path, n_qubits: int | None = None) -> Ansatz:
 
 def _read_mapping(path: Path) -> dict[Any, Any]:
     """Fields of the file; their names are checked, their values are not."""
-    import yaml
-
     try:
-        if not path.is_file():
-            raise InputError(f"{path}: no such file")
+        check_ordinary(path, str(path))
         if path.stat().st_size > LARGEST_FILE:
             raise InputError(f"{path}: larger than {LARGEST_FILE} bytes, not a list of gates")
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = parse_yaml(path.read_text(encoding="utf-8"))
     except InputError:  # is a ValueError as well
         raise
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or type(error).__name__}") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: not text, or a number beyond Python's
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(f"{path}: not YAML ({reason})") from error
+    except ValueError as error:  # not text, or not YAML
+        raise InputError(f"{path}: not YAML ({first_line(error)})") from error
     if not isinstance(content, dict):
         raise InputError(f"{path}: must hold the field gates, a list such as - h 0, {_but(content)}")
     for key in content:
@@ -154,6 +155,8 @@ def _operator_of(text: str) -> PauliSum:
         string = tuple(sorted((int(qubit), letter) for letter, qubit in re.findall("([XYZ])([0-9]+)", match["string"])))
         if coefficient == 0.0:
             raise InputError(f"a coefficient must not be 0, but it is before {_shown(match['string'].strip())}")
+        if LARGEST_NUMBER < abs(coefficient) < math.inf:  # what is not finite is refused below
+            raise InputError(f"a coefficient must be at most {LARGEST_NUMBER:g}, but it is {coefficient:g}")
         terms.append((0.5 * coefficient, string))
         position = match.end()
     try:
@@ -170,6 +173,8 @@ def _number_of(field: str, value: object) -> float:
         number = math.nan
     if not math.isfinite(number):
         raise InputError(f"the field {field} must be a finite number, {_but(value)}")
+    if abs(number) > LARGEST_NUMBER:
+        raise InputError(f"the field {field} must be at most {LARGEST_NUMBER:g}, {_but(value)}")
     return number
 
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from vqe_prune.errors import InputError
+from vqe_prune.errors import InputError, one_line
 from vqe_prune.report.merge import merge_folders
 from vqe_prune.report.merge_page import write_merged
 from vqe_prune.report.merge_table import format_merged, headline, passed_over
@@ -46,12 +46,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         place.mkdir(parents=True, exist_ok=True)
         files = write_merged(merged, place, name=NAME, command=f"python -m vqe_prune.report {shlex.join(arguments)}")
     except InputError as error:
-        print(f"vqe_prune: {error}", file=sys.stderr)
+        print(f"vqe_prune: {one_line(error)}", file=sys.stderr)
         return error.exit_status
     except BrokenPipeError:  # the reader of our output has gone, as with | head
         return 141
     except OSError as error:
-        print(f"vqe_prune: {error.filename or 'file'}: {error.strerror or error}", file=sys.stderr)
+        why = f"{error.filename or 'file'}: {error.strerror or error}"
+        print(f"vqe_prune: {one_line(why)}", file=sys.stderr)
         return InputError.exit_status
     except KeyboardInterrupt:
         return 130

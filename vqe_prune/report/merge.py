@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from vqe_prune.errors import InputError, first_line
+from vqe_prune.files import check_ordinary
 from vqe_prune.report.complaints import complaints, unfinished
 from vqe_prune.report.record import Record, read_record
 
@@ -219,6 +220,7 @@ def _points_of(folder: Path, merged: Merged) -> list[tuple[Path, str, str | None
 
 
 def _read_json(path: Path) -> dict[str, Any]:
+    check_ordinary(path, str(path))
     if path.stat().st_size > LARGEST_LIST:
         raise ValueError(f"larger than {LARGEST_LIST} bytes")
     content = json.loads(path.read_text(encoding="utf-8"))

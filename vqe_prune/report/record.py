@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from vqe_prune.errors import InputError
+from vqe_prune.errors import InputError, first_line
+from vqe_prune.files import check_ordinary
 from vqe_prune.run_folder import Trace, write_atomically, write_last
 from vqe_prune.units import HARTREE
 
@@ -190,13 +191,16 @@ def read_content(file: Path) -> Any:
 
     """
     try:
+        check_ordinary(file, str(file))
         if file.stat().st_size > LARGEST_RECORD:
             raise InputError(f"{file}: larger than {LARGEST_RECORD} bytes, not a record")
         return json.loads(file.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except OSError as error:
         raise InputError(f"{file}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{file}: not a record ({str(error).splitlines()[0]})") from error
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{file}: not a record ({first_line(error)})") from error
 
 
 def _refuse_constant(name: str) -> float:

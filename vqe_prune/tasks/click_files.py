@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqe_prune.errors import InputError, first_line, shortened
+from vqe_prune.files import check_ordinary, lines_of
 from vqe_prune.tasks.click_logs import PERIODS, ClickLog, Clicks, Requests, histories_before, period_of_hour
 
 COLUMNS = (
@@ -40,13 +41,14 @@ COLUMNS = (
 LISTS = ("item_id_list", "category_1_id_list", "shop_geohash6_list", "time_type_list", "timediff_list")
 """What is read of the history."""
 
+LONGEST_LINE = 1 << 23
+"""Characters; a file without lines would be read into memory as a whole."""
+
 LONGEST_FIELD = 1 << 22
 """Characters; the csv module's own limit is too low for long lists."""
 
 CELL_CHARACTERS = 5
 """Of a geohash that makes a place of check-ins: a cell of some 5 km."""
-
-"""Characters; the csv module's own limit is too low for long lists."""
 
 
 def eleme_log(source: Path, rows: int) -> ClickLog:
@@ -81,9 +83,10 @@ def eleme_log(source: Path, rows: int) -> ClickLog:
 
 def _eleme_rows(path: Path, rows: int) -> Iterator[tuple[int, dict[str, str]]]:
     csv.field_size_limit(LONGEST_FIELD)
+    check_ordinary(path, str(path))
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            for line, row in enumerate(csv.reader(file), 1):
+            for line, row in enumerate(csv.reader(lines_of(file, str(path), LONGEST_LINE)), 1):
                 if (line == 1 and row[:1] in (["label"], ["clicked"])) or not row:
                     continue
                 if line > rows:
@@ -260,9 +263,10 @@ def foursquare_log(source: Path, *, negatives: int, fewest: int, seed: int) -> C
 
 
 def _foursquare_rows(path: Path) -> Iterator[tuple[str, list[str]]]:
+    check_ordinary(path, str(path))
     try:
         with path.open(encoding="latin-1", newline="") as file:  # category names of the published files are not UTF-8
-            for line, text in enumerate(file, 1):
+            for line, text in enumerate(lines_of(file, str(path), LONGEST_LINE), 1):
                 row = text.rstrip("\r\n").split("\t")
                 if len(row) != 8:
                     raise InputError(f"{path}, line {line}: {len(row)} columns with tabs between, not 8 of a check-in")

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqe_prune.errors import InputError
+from vqe_prune.files import check_ordinary
 
 MOST_BYTES = 1 << 28
 """Of an array; the largest of MNIST's has 47 million."""
@@ -38,6 +39,7 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
 
     """
     try:
+        check_ordinary(path, str(path))
         with path.open("rb") as raw:
             packed = raw.read(2) == b"\x1f\x8b"
         with gzip.open(path) if packed else path.open("rb") as file:
@@ -51,8 +53,8 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
             sizes = file.read(4 * head[3])
             shape = tuple(int.from_bytes(sizes[k : k + 4], "big") for k in range(0, len(sizes), 4))
             n_bytes = math.prod(shape)
-            if len(sizes) == 4 * head[3] and n_bytes > MOST_BYTES:
-                raise InputError(f"{path} has {n_bytes} elements, more than {MOST_BYTES}")
+            if len(sizes) == 4 * head[3] and max(n_bytes, *shape) > MOST_BYTES:
+                raise InputError(f"{path} has {'x'.join(map(str, shape))} elements, more than {MOST_BYTES}")
             data = file.read(n_bytes + 1)  # never more than it says, whatever gzip unpacks to
     except (OSError, EOFError, zlib.error) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else "it is cut off or damaged"
