@@ -9,7 +9,7 @@ import vqe_prune
 
 PACKAGE = Path(vqe_prune.__file__).parent
 ORDER = [
-    "errors", "files",
+    "errors", "files", "overrides",
     "units", "parallel", "launcher_settings", "launchers", "wording", "time_left", "run_folder", "console",
     "google_credentials", "settings", "setting_types", "lie_settings", "device_settings", "excitation_settings",
     "scan_settings", "excited_settings", "molecule_settings", "ctr_settings", "task_settings", "engine_settings",

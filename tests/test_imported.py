@@ -362,8 +362,8 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         read_ansatz(path)
     bomb = "x0: &x0 [1, 1]\n" + "".join(f"x{k}: &x{k} [*x{k - 1}, *x{k - 1}]\n" for k in range(1, 60))
     path.write_text(bomb)
-    with pytest.raises(InputError, match="aliases .* are not allowed"):
+    with pytest.raises(InputError, match="are not allowed: write it out"):
         read_ansatz(path)
     path.write_text(f"gates:\n  - {{{bomb.replace(chr(10), ', ')}}}")
-    with pytest.raises(InputError, match="gate 1: unknown field 'x0'"):
+    with pytest.raises(InputError, match="are not allowed: write it out"):
         read_ansatz(path)

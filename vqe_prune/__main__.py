@@ -15,6 +15,7 @@ from vqe_prune.completion import SHELLS
 from vqe_prune.errors import ConvergenceError, InputError, PendingError, one_line
 from vqe_prune.google_credentials import GOOGLE, check_credentials
 from vqe_prune.molecule_input import molecule_names
+from vqe_prune.overrides import check_arguments
 from vqe_prune.run_folder import check_writable
 from vqe_prune.settings import Settings
 from vqe_prune.task_settings import DATASETS
@@ -260,6 +261,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     """Do what the arguments say; what is large is imported only once the settings are known to be good."""
+    check_arguments(arguments)
     if {"-h", "--help"} & set(arguments):
         print(USAGE.format(**_choices()), flush=True)
         return 0

@@ -19,13 +19,14 @@ from typing import Any
 from vqe_prune.console import check_level
 from vqe_prune.device_settings import check_device
 from vqe_prune.engine_settings import check_engine
-from vqe_prune.errors import InputError, check_choice, first_line, near_misses
+from vqe_prune.errors import InputError, check_choice, near_misses
 from vqe_prune.excitation_settings import FABRICS, check_excitations, fill_excitation_defaults
 from vqe_prune.excited_settings import check_excited
-from vqe_prune.files import LONGEST_LINE, is_ordinary
+from vqe_prune.files import LONGEST_LINE, check_name, is_ordinary
 from vqe_prune.lie_settings import check_lie
 from vqe_prune.molecule_input import molecule_names, molecule_source
 from vqe_prune.molecule_settings import check_molecule
+from vqe_prune.overrides import parse_override
 from vqe_prune.scan_settings import check_scan, fill_scan_defaults, scanned_key
 from vqe_prune.setting_types import listed, typed, wrong_kind
 from vqe_prune.settings import (
@@ -66,7 +67,7 @@ LATTICES = ("ring", "chain", "ladder", "square", "triangular", "kagome")
 LAYERED = {"hardware_efficient": 12, "hva": 8, "qaoa": 8, **FABRICS}
 """Ansätze made of layers, and how many by default."""
 
-MOST_LAYERS = 5_000
+MOST_LAYERS, MOST_THREADS = 5_000, 4_096
 
 LARGEST_FILE = 2**28
 """Bytes of the largest file whose content is looked at here; readers refuse smaller ones."""
@@ -221,9 +222,6 @@ def parse_settings(arguments: Sequence[str]) -> Settings:
 
 def _parse_overrides(arguments: Sequence[str]) -> dict[str, Any]:
     """Keys in dotted form and their plain values; group names stand for their main key."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
-
     known = _known_keys(Settings)
     values: dict[str, Any] = {}
     for argument in arguments:
@@ -243,10 +241,7 @@ def _parse_overrides(arguments: Sequence[str]) -> dict[str, Any]:
         elif named:  # 6-31g(d,p) is no value in Hydra's grammar
             value = text.strip("'\"")
         else:
-            try:
-                override = OverridesParser.create().parse_override(argument)
-            except HydraException as error:
-                raise InputError(f"{argument}: cannot be read ({first_line(error)}); quote text with spaces") from error
+            override = parse_override(argument)
             if override.is_sweep_override():
                 raise InputError(
                     f"{argument}: several values for one run; give one, a list in brackets: [a,b], or add --multirun"
@@ -350,6 +345,10 @@ def _check(settings: Settings, given: set[str]) -> None:
         raise InputError("output_dir= is empty; give a folder, or leave it out")
     if settings.seed < 0:
         raise InputError(f"seed={settings.seed} must be 0 or more")
+    if settings.threads is not None and settings.threads > MOST_THREADS:
+        raise InputError(f"threads={settings.threads} is more than {MOST_THREADS}")
+    if "molecule.name" in given:
+        check_name(settings.molecule.name, "molecule.name")
     if check_task(settings, given, [rule for rule in pruner.rules if rule != WITH_SYMMETRY]):
         return
     check_molecule(settings.molecule, given)

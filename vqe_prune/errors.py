@@ -6,6 +6,9 @@ import difflib
 from collections.abc import Collection, Iterable
 from typing import Any
 
+MOST_LISTED = 40
+"""Names that a message lists."""
+
 LONGEST_MESSAGE = 1000
 """Characters of a message; what is left out of a longer one stands before its end, which says what to type."""
 
@@ -35,6 +38,8 @@ def near_misses(name: str, options: Iterable[str]) -> str:
     close = [lowered[match] for match in difflib.get_close_matches(name.lower(), lowered, n=3, cutoff=0.55)]
     if close:
         return f"; did you mean {', '.join(close)}?"
+    if len(options) > MOST_LISTED:
+        return "; --help lists them all"
     return f"; available: {', '.join(options)}"
 
 

@@ -225,7 +225,8 @@ def read_lattice(path: Path) -> Lattice:
         if key not in LATTICE_FIELDS:
             raise InputError(f"{path}: unknown field {shown(key)}{_near(key, LATTICE_FIELDS)}")
     name = content.get("name", Path(path).stem)
-    check_name(name, f"{path}: name")
+    if "name" in content:
+        check_name(name, f"{path}: name")
     try:
         return lattice_from_bonds(content["bonds"], name, content.get("n_sites"), content.get("second_bonds", ()))
     except InputError as error:

@@ -11,6 +11,7 @@ from typing import Any
 from vqe_prune.errors import InputError, first_line, near_misses, shortened
 from vqe_prune.fcidump import is_fcidump, read_header
 from vqe_prune.files import check_name, check_ordinary, parse_yaml
+from vqe_prune.overrides import LARGEST_WHOLE
 from vqe_prune.settings import OF_PROGRAM, MoleculeSettings
 
 LARGEST_FILE = 2**20
@@ -86,13 +87,15 @@ def _read_yaml(path: Path) -> dict[str, Any]:
             continue
         if isinstance(value, dict) and key in ("basis", "ecp"):
             continue  # names of elements and of basis sets are checked later
+        if isinstance(value, int) and abs(value) > LARGEST_WHOLE:
+            raise InputError(f"molecule={path}: field {key!r} must be at most {LARGEST_WHOLE}")
         if not isinstance(value, str | int | float | None):
             raise InputError(f"molecule={path}: field {key!r} must be text or a number")
     if "geometry" not in content:
         raise InputError(f"molecule={path}: the field geometry is missing")
-    content.setdefault("name", path.stem)
-    check_name(content["name"], f"molecule={path}: the field name")
-    return content
+    if "name" in content:
+        check_name(content["name"], f"molecule={path}: the field name")
+    return {"name": path.stem, **content}
 
 
 def _read_xyz(path: Path) -> str:

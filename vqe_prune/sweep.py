@@ -17,10 +17,11 @@ from typing import Any
 
 from vqe_prune import config
 from vqe_prune.device_settings import DEVICES
-from vqe_prune.errors import InputError, as_typed, first_line, near_misses
+from vqe_prune.errors import InputError, as_typed, near_misses
 from vqe_prune.google_credentials import GOOGLE, check_credentials
 from vqe_prune.launcher_settings import SEARCHED, multirun_keys
 from vqe_prune.molecule_input import molecule_names
+from vqe_prune.overrides import parse_override
 from vqe_prune.setting_types import kinds
 from vqe_prune.settings import Settings, digest
 
@@ -149,18 +150,12 @@ def read_sweep(arguments: Sequence[str]) -> Sweep:
 
 def _own_value(key: str, argument: str) -> Any:
     """A setting of the multirun itself, which has one value."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
-
     if key not in multirun_keys():
         raise InputError(f"unknown setting {key!r}{near_misses(key, multirun_keys())}")
     text = argument.partition("=")[2]
     if key in ("launcher.address", "launcher.partition", "launcher.account"):
         return text
-    try:
-        override = OverridesParser.create().parse_override(argument)
-    except HydraException as error:
-        raise InputError(f"{argument}: cannot be read ({first_line(error)}); quote text with spaces") from error
+    override = parse_override(argument)
     if override.is_sweep_override():
         several = "; for several numbers at once write a list: [error,depth]" if key == "sweeper.minimise" else ""
         raise InputError(f"{argument}: {key} has one value{several}")
@@ -170,18 +165,13 @@ def _own_value(key: str, argument: str) -> Any:
 
 def _values(key: str, text: str, argument: str) -> tuple[str, ...] | Interval:
     """The texts of all values of a setting; one where it is not swept."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.core.override_parser.types import Glob
-    from hydra.errors import HydraException
 
     if key in RAW and not text.startswith(FUNCTIONS):
         return tuple(_split(text))
     if not text or not key:
         return (text,)
-    try:
-        override = OverridesParser.create().parse_override(argument)
-    except HydraException as error:
-        raise InputError(f"{argument}: cannot be read ({first_line(error)}); quote text with spaces") from error
+    override = parse_override(argument)
     if not override.is_sweep_override():
         return (text,)
     value: Any = override.value()

@@ -64,7 +64,8 @@ def read_ansatz(path: str | Path, n_qubits: int | None = None) -> Ansatz:
     path = Path(path)
     content = _read_mapping(path)
     name = content.get("name", path.stem)
-    check_name(name, f"{path}: the field name")
+    if "name" in content:
+        check_name(name, f"{path}: the field name")
     entries = content.get("gates")
     if not isinstance(entries, list) or not entries:
         raise InputError(f"{path}: the field gates must be a list with at least one gate, such as - h 0")

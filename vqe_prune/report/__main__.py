@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vqe_prune.errors import InputError, one_line
+from vqe_prune.overrides import check_arguments
 from vqe_prune.report.merge import merge_folders
 from vqe_prune.report.merge_page import write_merged
 from vqe_prune.report.merge_table import format_merged, headline, passed_over
@@ -31,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
+        check_arguments(arguments)
         if {"-h", "--help"} & set(arguments):
             print(USAGE, end="")
             return 0
@@ -39,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         merged = merge_folders(folders)
         if not merged.rows and not merged.scans:
             for line in passed_over(merged):
-                print(line, file=sys.stderr)
+                print(one_line(line), file=sys.stderr)
             raise InputError(f"{' '.join(map(str, folders))}: there is no finished run; give a folder such as outputs")
         print(format_merged(merged))
         print("\n" + "\n".join([headline(merged), *passed_over(merged)]))
