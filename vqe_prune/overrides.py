@@ -13,6 +13,9 @@ LONGEST_ARGUMENT = 2**16
 LONGEST_VALUE = 2**12
 """Characters that Hydra's parser is given; its time grows faster than their number."""
 
+DEEPEST_VALUE = 4
+TOO_DEEP = "too deeply nested"
+
 LARGEST_WHOLE = 2**63 - 1
 """Of a whole number, the largest that arrays hold."""
 
@@ -47,19 +50,19 @@ def parse_override(argument: str) -> Any:
         raise InputError(f"{shortened(argument)}: longer than {LONGEST_VALUE} characters; put it into a file")
     try:
         override = OverridesParser.create().parse_override(argument)
-        value = override.value()
+        _check_value(override.value())
     except (HydraException, ValueError, RecursionError) as error:
-        why = "too deeply nested" if isinstance(error, RecursionError) else first_line(error)
+        why = TOO_DEEP if isinstance(error, RecursionError) else first_line(error)
         raise InputError(f"{argument}: cannot be read ({why}); quote text with spaces") from error
-    if _has_huge(value):
-        raise InputError(f"{shortened(argument)}: a whole number must be at most {LARGEST_WHOLE}")
     return override
 
 
-def _has_huge(value: Any) -> bool:
-    """Whether a whole number is anywhere in a value that no array holds."""
-    if isinstance(value, list):
-        return any(map(_has_huge, value))
-    if isinstance(value, dict):
-        return any(map(_has_huge, value.values()))
-    return isinstance(value, int) and abs(value) > LARGEST_WHOLE
+def _check_value(value: Any, depth: int = 0) -> None:
+    """Raise ValueError for lists in lists without end, and for whole numbers that no array holds."""
+    if depth > DEEPEST_VALUE:
+        raise ValueError(TOO_DEEP)
+    if isinstance(value, list | dict):
+        for each in value.values() if isinstance(value, dict) else value:
+            _check_value(each, depth + 1)
+    elif isinstance(value, int) and abs(value) > LARGEST_WHOLE:
+        raise ValueError(f"a whole number must be at most {LARGEST_WHOLE}")
