@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
+import zipfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -74,6 +76,24 @@ def check_name(name: object, where: str) -> None:
     if not text or len(str(name)) > LONGEST_NAME:
         shown = repr(shortened(name)) if isinstance(name, str) else f"a {type(name).__name__}"
         raise InputError(f"{where} must be text: one line of at most {LONGEST_NAME} characters, but it is {shown}")
+
+
+def check_archive(path: Path, largest: int) -> None:
+    """Raise ValueError where a zip archive would be unpacked to more bytes than there should be, or is none.
+
+    Args:
+        path: Of the archive.
+        largest: Bytes of its members, besides a thousand for what stands before each of them.
+
+    """
+    try:
+        with path.open("rb") as stream, zipfile.ZipFile(stream) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, NotImplementedError, struct.error) as error:
+        raise ValueError(first_line(error)) from error
+    size = sum(member.file_size for member in members)
+    if size > largest + 1000 * len(members):
+        raise ValueError(f"it would be unpacked to {size} bytes")
 
 
 def parse_yaml(text: str) -> Any:

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqe_prune.errors import ConvergenceError, InputError, PendingError, first_line
+from vqe_prune.files import check_archive
 from vqe_prune.google_credentials import GOOGLE
 from vqe_prune.hardware.compilation import MEASUREMENT_KEY
 from vqe_prune.hardware.placement import Placement
@@ -47,6 +48,9 @@ FAILED = ("FAILURE", "CANCELLED")
 
 CIRCUITS_PER_JOB = 20
 """Circuits sent in one job: few enough that a virtual job that is killed loses little."""
+
+MOST_WIRES = 1000
+"""Qubits of any processor: stored results that are larger are none."""
 
 MOST_SHOTS_PER_JOB = 5_000_000
 """Of Google's service, shots of all circuits together."""
@@ -266,6 +270,8 @@ def read_batch(folder: Path) -> Batch:
         raise InputError(f"{folder} holds no {JOB_FILE}: nothing was sent from there; give the folder of a run")
     try:
         content = json.loads(path.read_text())
+        if '"sympy.' in json.dumps(content):  # nested powers of numbers would never end
+            raise ValueError("its circuits must have numbers for angles")
         if content["schema"] not in (1, SCHEMA):
             raise InputError(
                 f"{path} was written by another version of vqe_prune (schema {content['schema']}, this one reads 1 to "
@@ -406,8 +412,9 @@ def _await(
         if not path.exists():
             return []  # some are not done
         try:
+            check_archive(path, planned.shots * len(planned.circuits) * MOST_WIRES)
             arrays = read_arrays(path)
-            stored.append([np.asarray(arrays[f"circuit_{c}"], dtype=np.bool_) for c in planned.circuits])
+            stored.append([_outcomes(arrays[f"circuit_{c}"], batch.programs[c], planned) for c in planned.circuits])
         except (OSError, ValueError, KeyError) as error:
             again = "fetched by its id" if batch.processor["name"] == GOOGLE else "run"
             raise InputError(
@@ -415,6 +422,16 @@ def _await(
                 f"{again} again"
             ) from error
     return _merged(batch, stored)
+
+
+def _outcomes(found: NDArray[Any], program: cirq.Circuit, planned: Job) -> NDArray[np.bool_]:
+    """Outcomes of a circuit as they were stored; ValueError where they are not of it."""
+    import cirq
+
+    measured = sum(len(each.qubits) for each in program.all_operations() if cirq.is_measurement(each))
+    if found.dtype != np.bool_ or found.shape != (planned.shots, measured):
+        raise ValueError(f"outcomes of {planned.shots} shots on {measured} qubits should be there, not {found.shape}")
+    return found
 
 
 def _results(processor: AbstractProcessor, job: AbstractJob, planned: Job) -> Outcomes:
