@@ -335,20 +335,32 @@ def test_a_malformed_call_of_the_report_is_refused(
     refused(arguments, folder, capsys, report)
 
 
-@pytest.mark.parametrize("target", ["../victim", "../nowhere", "pipe"])
-@pytest.mark.parametrize("name", ["trace.jsonl", "run.log", ".lock", "record.json", "device", "device/0000", "seed-0"])
+OWN_FILES, OWN_FOLDERS = ("trace.jsonl", "run.log", ".lock", "record.json"), ("device", "device/0000", "seed-0")
+LINKS = [(name, target) for name in OWN_FILES + OWN_FOLDERS for target in ("../victim", "../nowhere")]
+
+
+@pytest.mark.parametrize(("name", "target"), [*LINKS, *((name, "pipe") for name in OWN_FILES)])
 def test_no_link_leads_out_of_a_run_folder(name: str, target: str, folder: Path, capsys: pytest.CaptureFixture) -> None:
     """A run folder from a stranger: what a run appends to is a link to a file of the user's."""
     place, victim = folder / "run" / name, folder / "victim"
     place.parent.mkdir(parents=True)
     victim.write_text("precious")
-    if target == "pipe" and name in ("device", "device/0000", "seed-0"):
-        pytest.skip("a folder")
     os.mkfifo(place) if target == "pipe" else place.symlink_to(os.path.relpath(folder / target[3:], place.parent))
     for arguments in (["molecule=H2"], ["task=generate"], ["-m", "molecule=H2", "seed=0,1"])[: 1 if "/" in name else 2]:
         said = refused([*arguments, "output_dir=run"], folder, capsys)
         assert name in said
     assert victim.read_text() == "precious" and not (folder / "nowhere").exists()
+
+
+@pytest.mark.parametrize("name", ["array", "control-characters", "deep-lists", "latin-1", "nan", "nul", "truncated"])
+@pytest.mark.parametrize("study", ["molecule=H2", "task=generate", "study=scan"])
+def test_a_run_folder_with_a_malformed_record_is_refused(
+    study: str, name: str, folder: Path, capsys: pytest.CaptureFixture
+) -> None:
+    Path("run").mkdir()
+    shutil.copy(CORPUS / "record" / f"{name}.json", Path("run", "scan.json" if "scan" in study else "record.json"))
+    more = ["molecule=H2", "scan.bond_length=[0.7,0.8,0.1]"] if "scan" in study else []
+    assert "run" in refused([study, *more, "output_dir=run"], folder, capsys)
 
 
 SAMPLE = [

@@ -176,7 +176,7 @@ def complete_scan(folder: Path, settings: Settings) -> Content | None:
         own = content["digest"] == digest(settings) and content["schema"] <= SCAN_SCHEMA
         older = content["schema"] < SCAN_SCHEMA  # made anew out of the points
         failed = any(point["failed"] for point in content["points"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{path}: not the results of a scan; remove it or choose another output_dir") from error
     if not own:
         raise InputError(f"output_dir={folder} holds another scan's results; choose another output_dir")

@@ -412,7 +412,7 @@ def read_progress(checkpoint: Path, digest: str | None = None) -> ShotProgress |
         history = tuple(Iteration(**_tuples(row)) for row in content.pop("history"))
         stop = content.pop("stop")
         return ShotProgress(**_tuples(content), history=history, stop=None if stop is None else StopReason[stop])
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{checkpoint} cannot be read ({first_line(error)}): {_moved_aside(checkpoint)}") from error

@@ -173,7 +173,7 @@ def _complete(folder: Path, settings: Settings) -> Content | None:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         own = content.get("digest") == digest(settings)
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise InputError(f"{path}: not the record of a task; remove it or choose another output_dir") from error
     if not own:
         raise InputError(f"output_dir={folder} holds another study's record; choose another output_dir")
