@@ -96,6 +96,19 @@ def check_archive(path: Path, largest: int) -> None:
         raise ValueError(f"it would be unpacked to {size} bytes")
 
 
+def whole_number(digits: str) -> int:
+    """Return a whole number of JSON; ValueError where no array would hold it."""
+    if len(digits) > 20:
+        raise ValueError(f"a whole number of {len(digits)} digits")
+    return int(digits)
+
+
+def check_place(name: str) -> None:
+    """Raise ValueError for the name of a folder that no system takes."""
+    if not name.isprintable() or any(len(part) > 200 for part in name.split("/")) or len(name) > 4000:
+        raise ValueError(f"{shortened(name)!r} is no name of a folder")
+
+
 def parse_yaml(text: str) -> Any:
     """Return the content of a YAML document: plain data, each key once and nothing that stands for something else.
 

@@ -72,7 +72,7 @@ def restricted_curvature(method: Any, *, in_group: bool = False) -> Curvature:
     _, product, _ = generate(field, field.mo_coeff, occupations, with_symmetry=False)
     rotates = occupations[:, None] < occupations[None, :]
     allowed = rotates
-    if in_group and field.mol.symmetry:
+    if in_group and field.mol.symmetry and field.mol.groupname != "C1":
         labels = np.asarray(field.get_orbsym(field.mo_coeff))
         allowed = rotates & (labels[:, None] == labels[None, :])
     kept = allowed[rotates]

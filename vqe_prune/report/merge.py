@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from vqe_prune.errors import InputError, first_line
-from vqe_prune.files import check_ordinary
+from vqe_prune.files import check_ordinary, check_place, whole_number
 from vqe_prune.report.complaints import complaints, unfinished
 from vqe_prune.report.record import Record, read_record
 
@@ -211,6 +211,7 @@ def _points_of(folder: Path, merged: Merged) -> list[tuple[Path, str, str | None
         found: list[tuple[Path, str, str | None]] = []
         for point in content["points"]:
             swept = " ".join(f"{key}={text}" for key, text in point["swept"].items())
+            check_place(str(point["folder"]))
             place = Path(os.path.normpath(folder / str(point["folder"])))
             found.append((place, swept or place.name, str(point["reason"]) if point["status"] == "failed" else None))
         return found
@@ -223,7 +224,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     check_ordinary(path, str(path))
     if path.stat().st_size > LARGEST_LIST:
         raise ValueError(f"larger than {LARGEST_LIST} bytes")
-    content = json.loads(path.read_text(encoding="utf-8"))
+    content = json.loads(path.read_text(encoding="utf-8"), parse_int=whole_number)
     if not isinstance(content, dict):
         raise ValueError("it is no mapping")
     return content

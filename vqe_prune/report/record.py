@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vqe_prune.errors import InputError, first_line
-from vqe_prune.files import check_ordinary
+from vqe_prune.files import check_ordinary, whole_number
 from vqe_prune.run_folder import Trace, write_atomically, write_last
 from vqe_prune.units import HARTREE
 
@@ -194,7 +194,7 @@ def read_content(file: Path) -> Any:
         check_ordinary(file, str(file))
         if file.stat().st_size > LARGEST_RECORD:
             raise InputError(f"{file}: larger than {LARGEST_RECORD} bytes, not a record")
-        return json.loads(file.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        return json.loads(file.read_text(encoding="utf-8"), parse_constant=_refuse_constant, parse_int=whole_number)
     except OSError as error:
         raise InputError(f"{file}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:

@@ -55,7 +55,7 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
             n_bytes = math.prod(shape)
             if len(sizes) == 4 * head[3] and max(n_bytes, *shape) > MOST_BYTES:
                 raise InputError(f"{path} has {'x'.join(map(str, shape))} elements, more than {MOST_BYTES}")
-            data = file.read(n_bytes + 1)  # never more than it says, whatever gzip unpacks to
+            data = file.read(min(n_bytes, MOST_BYTES) + 1)  # never more than it says, whatever gzip unpacks to
     except (OSError, EOFError, zlib.error) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else "it is cut off or damaged"
         raise InputError(f"{path} cannot be read: {why}") from error
