@@ -10,6 +10,7 @@ from vqe_prune.config import parse_settings
 from vqe_prune.errors import InputError
 from vqe_prune.tasks import ctr
 from vqe_prune.tasks.click_logs import ClickLog, split_by_time
+from vqe_prune.tasks.click_metrics import areas_by_period, log_loss
 from vqe_prune.tasks.click_synthetic import Synthetic, synthetic_log
 from vqe_prune.tasks.ctr_pictures import fits_picture, period_picture
 from vqe_prune.tasks.study import run
@@ -35,6 +36,19 @@ def test_meal_times_are_drawn_where_every_model_has_them() -> None:
     picture = period_picture([row, less], ["lunch", "night", "tea"])
     assert "lunch" in picture and "din" in picture and "night" not in picture and "tea" not in picture
     assert period_picture([row], ["tea"]) == period_picture([], ["lunch"]) == ""
+
+
+def test_areas_of_meal_times_count_pairs_within_them() -> None:
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'vqe-prune[tasks]'")
+    log = small_log()
+    rows = np.arange(len(log.requests))
+    scores = np.random.default_rng(7).integers(5, size=len(log.candidates(rows))).astype(float)
+    periods = np.repeat(log.requests.periods, np.diff(log.requests.shown))
+    for code, (name, area) in enumerate(areas_by_period(log, rows, scores).items()):
+        labels, own = log.labels[periods == code], scores[periods == code]
+        pairs = own[labels == 1][:, None] - own[labels == 0]
+        assert name == log.periods[code] and area == pytest.approx(np.mean((pairs > 0) + 0.5 * (pairs == 0)))
+    assert log_loss(np.array([1.0, 0.0]), np.array([0.0, 0.0])) == pytest.approx(np.log(2.0))
 
 
 def test_what_is_missing_is_said_before_anything_is_trained(monkeypatch, tmp_path: Path) -> None:

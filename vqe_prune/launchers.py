@@ -322,9 +322,11 @@ class RayWorkers:
         """Start Ray, or connect to it."""
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        chosen = self._chosen
+        if chosen.address is None:  # within this machine: else Ray asks for its outer address, and listens there
+            os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
         import ray
 
-        chosen = self._chosen
         own: dict[str, Any] = {"num_cpus": max(self._cores, chosen.cpus), "include_dashboard": False}
         started = own if chosen.address is None else {"address": chosen.address}
         variables = dict.fromkeys(THREAD_SETTINGS, str(chosen.cpus))
