@@ -25,8 +25,8 @@ ORDER = [
     "shot_vqe", "prune.plan", "prune.symmetry", "prune.curvature", "prune.elimination", "prune.rounds", "prune.journal",
     "prune.coarse", "prune.controls", "prune.certificate", "prune.rule", "prune.absorption", "prune.passes",
     "prune.eqntk", "prune.cells", "prune.distances", "prune.condense", "prune.calibration", "prune.limits",
-    "prune.merge_certificate", "prune.lie", "deflation", "prune.notes", "prune.steps", "prune.minimum",
-    "prune.symmetry_notes", "prune.pruning", "geometry", "prune.family", "adapt", "excitation_lists",
+    "prune.merge_certificate", "prune.lie_options", "prune.lie", "deflation", "prune.notes", "prune.steps",
+    "prune.minimum", "prune.symmetry_notes", "prune.pruning", "geometry", "prune.family", "adapt", "excitation_lists",
     "openfermion_operators", "engine.qsim", "hardware.placement", "hardware.twirling", "hardware.compilation",
     "hardware.cost", "hardware.transfer", "hardware.virtual", "hardware.processors", "hardware.jobs", "hardware.runner",
     "hardware", "noisy_energy", "report.record", "report.properties", "report.table", "report.pictures",
@@ -37,10 +37,10 @@ ORDER = [
     "report.merge_page", "report.__main__", "excited", "journal", "config", "choices", "catalogue", "completion",
     "commands", "inputs", "results", "device_time", "device_vqe", "on_device", "study", "batch", "curve", "scan",
     "report.task_pictures", "report.task_page", "tasks.memory", "tasks.losses", "tasks.objective", "tasks.training",
-    "tasks.comparison", "tasks.idx", "tasks.data", "tasks.encoding", "tasks.classify", "tasks.generate",
-    "tasks.click_logs", "tasks.click_synthetic", "tasks.click_files", "tasks.click_metrics", "tasks.fragments",
-    "tasks.ctr_models", "tasks.fin", "tasks.circuit_head", "tasks.ctr_training", "tasks.ctr_runs", "tasks.ctr_pruning",
-    "tasks.ctr_pictures", "tasks.ctr", "tasks.study", "sweep", "search", "multirun", "__main__",
+    "tasks.one_shot", "tasks.comparison", "tasks.idx", "tasks.data", "tasks.encoding", "tasks.classify",
+    "tasks.generate", "tasks.click_logs", "tasks.click_synthetic", "tasks.click_files", "tasks.click_metrics",
+    "tasks.fragments", "tasks.ctr_models", "tasks.fin", "tasks.circuit_head", "tasks.ctr_training", "tasks.ctr_runs",
+    "tasks.ctr_pruning", "tasks.ctr_pictures", "tasks.ctr", "tasks.study", "sweep", "search", "multirun", "__main__",
 ]  # fmt: skip
 
 

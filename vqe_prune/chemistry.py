@@ -183,8 +183,7 @@ def solve_mean_field(
             open shell, out of PySCF's molecule; default PySCF's guess. Far from equilibrium SCF has several solutions.
 
     Returns:
-        Electrons in molecular orbitals: doubly occupied, singly occupied, empty, each by orbital energy; natural
-        orbitals by occupation.
+        Electrons in orbitals that are doubly occupied, singly occupied, empty, each by energy or natural occupation.
 
     Raises:
         InputError: The basis, the orbitals or the active space do not fit the molecule.
@@ -223,14 +222,13 @@ def solve_mean_field(
             f"the active-space Hamiltonian of {molecule.name} has the reference energy "
             f"{electrons.reference_energy:.8f} but SCF gave {energy:.8f}; please report this with the input"
         )
-    canonical = molecule.orbitals == "hf"
     return MeanField(
         electrons=electrons,
         energy=float(energy),
         scf=method,
         orbitals=orbitals[:, list(space.active)],
-        core=tuple(order[list(space.core)].tolist()) if canonical else None,
-        active=tuple(order[list(space.active)].tolist()) if canonical else None,
+        core=tuple(order[list(space.core)].tolist()) if molecule.orbitals == "hf" else None,
+        active=tuple(order[list(space.active)].tolist()) if molecule.orbitals == "hf" else None,
         notes=tuple(notes),
     )
 
@@ -318,8 +316,7 @@ def _converge(
             f"SCF of {molecule.name} did not converge, by DIIS or at second order; "
             f"try another molecule.spin, a shorter molecule.bond_length or a smaller molecule.basis"
         )
-    if molecule.stability == "follow":
-        method = followed(method, molecule.name)
+    method = followed(method, molecule.name) if molecule.stability == "follow" else method
     return method, float(method.e_tot)
 
 
