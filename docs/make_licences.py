@@ -55,6 +55,7 @@ themselves; a test compares its tables with `pyproject.toml` and with what is in
 - **Copyleft in an extra: igraph** (`symmetry`), GPL-2.0 or later. Where it is installed it searches permutations of
   lattices; without it a search in Python answers. Who passes on a bundle with igraph in it does so under the GPL,
   version 3, which Apache-2.0 agrees with.
+- Hypothesis (`dev`) is under MPL-2.0, whose copyleft covers its own files alone; the package does not import it.
 - **No open licence in an extra: geomeTRIC** (`geometry`), which adds to BSD-3-Clause that its code must not be
   used as training data. It is imported for `nuclei=optimise` alone.
 - The extra `gpu` brings NVIDIA's CUDA libraries under NVIDIA's own terms; jax itself is under Apache-2.0.

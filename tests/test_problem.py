@@ -137,7 +137,7 @@ def test_broken_fcidumps_are_refused_in_one_line(tmp_path, text: str) -> None:
     with pytest.raises(InputError) as caught:
         problem_from_fcidump(path)
     assert "\n" not in str(caught.value) and str(path) in str(caught.value)
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match="no such file"):
         problem_from_fcidump(tmp_path / "missing")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from vqe_prune.ansatz.layered import connected_pairs, hamiltonian_variational, h
 from vqe_prune.ansatz.order import ordered
 from vqe_prune.ansatz.rotation import Ansatz
 from vqe_prune.ansatz.ucc import kupccgsd, puccd, uccd, uccgsd, uccsd
-from vqe_prune.chemistry import Molecule
+from vqe_prune.chemistry import Molecule, solve_mean_field
 from vqe_prune.engine.accelerator import find_gpu
 from vqe_prune.errors import InputError
 from vqe_prune.excitation_settings import USUAL_K, USUAL_ORDERS
@@ -22,7 +23,7 @@ from vqe_prune.lattice import Lattice, build_lattice, read_lattice
 from vqe_prune.models import MODELS, SpinModel, read_pauli_sum
 from vqe_prune.molecule_input import read_geometry
 from vqe_prune.molecule_settings import USUAL_THRESHOLD, basis_text
-from vqe_prune.problem import Problem, molecular_problem, problem_from_fcidump
+from vqe_prune.problem import Problem, mean_field_problem, problem_from_fcidump
 from vqe_prune.qubit_problem import (
     MOST_EXACT_QUBITS,
     QubitProblem,
@@ -68,7 +69,7 @@ def set_up(
     if known is not None:
         return known, build_ansatz(settings, known)
     if settings.model.name is None:
-        problem = _of_molecule(settings.molecule, settings.exact, say)
+        problem = _of_molecule(settings, say)
         for note in problem.notes:
             say(note)
         if settings.on_qubits:
@@ -80,21 +81,28 @@ def set_up(
     return _model(settings, exact=settings.exact), ansatz
 
 
-def _of_molecule(chosen: MoleculeSettings, exact: bool, say: Callable[[str], None]) -> Problem:
+def _of_molecule(settings: Settings, say: Callable[[str], None]) -> Problem:
+    chosen, exact = settings.molecule, settings.exact
     if chosen.fcidump is None:
         say(f"{_label(chosen)}: mean field, reference energies, exact energy ...")
-        return molecular_problem(read_molecule(chosen), exact=exact)
+        molecule = read_molecule(chosen)
+        mean_field = solve_mean_field(molecule)
+        if settings.on_qubits:  # before the exact energy, which is the long part
+            _check_qubits(2 * mean_field.electrons.n_orbitals, _label(chosen), "molecule.active_space")
+        return mean_field_problem(molecule, mean_field, exact=exact)
     say(f"{_label(chosen)}: reference energies, exact energy ...")
     space, listed = chosen.active_space, chosen.active_orbitals
-    problem = problem_from_fcidump(
+    read = partial(
+        problem_from_fcidump,
         chosen.fcidump,
         spin=chosen.spin,
         active_space=None if space is None else (space[0], space[1]),
         active_orbitals=listed,
         irrep=chosen.irrep,
-        exact=exact,
     )
-    return replace(problem, name=chosen.name)
+    if settings.on_qubits:
+        _check_qubits(read(exact=False).n_qubits, _label(chosen), "molecule.active_space")
+    return replace(read(exact=exact), name=chosen.name)
 
 
 def _label(chosen: MoleculeSettings) -> str:
@@ -107,7 +115,6 @@ def _molecule_on_qubits(
 ) -> tuple[QubitProblem, Ansatz]:
     """Put a molecule on qubits; its exact energy is then found there, in the sector of its electrons."""
     name = _label(settings.molecule)
-    _check_qubits(problem.n_qubits, name, "molecule.active_space")
     ansatz = _ansatz(settings, molecular_qubit_problem(problem, exact=False))
     if problem.n_qubits >= LONG_LANCZOS_QUBITS:
         _announce(name, problem.n_qubits, settings.exact, say)
