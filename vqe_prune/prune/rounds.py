@@ -12,7 +12,7 @@ from vqe_prune.ansatz.rotation import Ansatz
 from vqe_prune.objective import Objective
 from vqe_prune.optimize import Optimum, minimize
 from vqe_prune.prune.elimination import PathPoint, Ranking, begin_path, inverse_hessian_at, restrict
-from vqe_prune.score.curvature import remaining_inverse_hessian
+from vqe_prune.score.curvature import EXACT_HESSIANS, remaining_inverse_hessian
 
 Vector = NDArray[np.float64]
 
@@ -66,8 +66,9 @@ def eliminate_in_rounds(
         gone = {point.kept[k] for k in group}
         kept = tuple(p for p in point.kept if p not in gone)
         smaller = restrict(ansatz, kept)
+        known = inverse if len(kept) <= EXACT_HESSIANS else None  # of more, dense updates take longer than gradients
         found = minimize(
-            bind(smaller), start, inverse_hessian=inverse, gradient_tolerance=gradient_tolerance, max_steps=max_steps
+            bind(smaller), start, inverse_hessian=known, gradient_tolerance=gradient_tolerance, max_steps=max_steps
         )
         points.append(
             PathPoint(

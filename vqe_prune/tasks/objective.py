@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from vqe_prune.ansatz.rotation import Ansatz
 from vqe_prune.engine.samples import Block, Rows, SampleEngine
 from vqe_prune.engine.statevector import _on_threads
-from vqe_prune.score.curvature import EXACT_HESSIANS
 
 Vector = NDArray[np.float64]
+
+LARGEST_INVERSE = 2_000
+"""Parameters; eigenvalues of a larger Hessian take seconds."""
 
 SMALLEST = 1e-12
 """Probabilities below this count as this one in a quotient."""
@@ -64,8 +66,8 @@ class SampleObjective:
 
     @property
     def cheap_hessian(self) -> bool:
-        """Whether a Hessian costs little beside a re-optimisation: unless its inverse does not."""
-        return self.ansatz.n_parameters <= EXACT_HESSIANS
+        """Whether a Hessian costs little beside a re-optimisation: it does, unless its inverse does not."""
+        return self.ansatz.n_parameters <= LARGEST_INVERSE
 
     def value_and_gradient(self, angles: Vector) -> tuple[float, Vector]:
         """Return the mean loss and its gradient, shape (n_parameters,)."""
