@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from pyscf import gto, scf
+from pyscf.scf import stability
 from scipy.linalg import expm
 
 import vqe_prune as vp
@@ -100,8 +101,8 @@ def test_curvatures_of_mean_fields_are_second_derivatives() -> None:
     """Of RHF by PySCF's Hessian against energies; of RHF towards UHF against energies of turned alpha and beta."""
     lithium = solve_mean_field(Molecule(name="LiH", atoms=(("Li", (0, 0, 0)), ("H", (0, 0, 3.0))))).scf
     assert restricted_curvature(lithium).value > 0 > unrestricted_curvature(lithium)
-    stable = scf.stability.rhf_internal(lithium, with_symmetry=False, return_status=True)[1]
-    assert stable and not scf.stability.rhf_external(lithium, with_symmetry=False, return_status=True)[1]
+    stable = stability.rhf_internal(lithium, with_symmetry=False, return_status=True)[1]
+    assert stable and not stability.rhf_external(lithium, with_symmetry=False, return_status=True)[1]
     fields, filled = lithium.to_uhf(), np.asarray(lithium.mo_occ) > 0
     step, n = 1e-2, len(filled)
     places = [(p, q) for p in range(n) if not filled[p] for q in range(n) if filled[q]]
