@@ -6,13 +6,13 @@ is ever imported, called, evaluated or interpolated, and a molecule file from a 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from vqe_prune.engine_settings import check_engine
 from vqe_prune.errors import InputError, check_choice, near_misses
 from vqe_prune.excitation_settings import FABRICS, check_excitations, fill_excitation_defaults
 from vqe_prune.excited_settings import check_excited
-from vqe_prune.files import LONGEST_LINE, check_name, is_ordinary
+from vqe_prune.files import LONGEST_LINE, check_name, hash_of
 from vqe_prune.lie_settings import check_lie
 from vqe_prune.molecule_input import molecule_names, molecule_source
 from vqe_prune.molecule_settings import check_molecule
@@ -68,9 +68,6 @@ LAYERED = {"hardware_efficient": 12, "hva": 8, "qaoa": 8, **FABRICS}
 """Ansätze made of layers, and how many by default."""
 
 MOST_LAYERS, MOST_THREADS = 5_000, 4_096
-
-LARGEST_FILE = 2**28
-"""Bytes of the largest file whose content is looked at here; readers refuse smaller ones."""
 
 GROUPS = {
     "molecule": "name",
@@ -147,12 +144,12 @@ def settings_of_run(folder: Path) -> Settings:
             begun = json.loads(file.readline(LONGEST_LINE))
         if begun["event"] != "settings" or "${" in json.dumps(begun["settings"]):
             raise ValueError
-        settings = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Settings), begun["settings"]))
+        settings = OmegaConf.to_object(OmegaConf.merge(_schema(), begun["settings"]))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OmegaConfBaseException) as error:
         raise InputError(f"{path} cannot be read as the trace of a study; run the study's own command") from error
     assert isinstance(settings, Settings)
     for key, name in _files_of(settings).items():
-        if _hash_of(Path(name)) != settings.file_contents.get(key):
+        if hash_of(Path(name)) != settings.file_contents.get(key):
             raise InputError(f"{key}={name} has changed or is not there since the study in {folder} began")
     if digest(settings) != begun.get("digest"):
         raise InputError(f"{path} was written by another version of vqe_prune; run the study's own command")
@@ -175,6 +172,14 @@ def _problem_name(settings: Settings) -> str:
         return settings.molecule.name
     size = "x".join(map(str, model.shape)) if model.shape else str(model.n or "")
     return "-".join(part for part in (Path(model.name).stem, Path(model.lattice or "").stem, size) if part)
+
+
+@cache
+def _schema() -> Any:
+    """The settings with their types; merging copies them."""
+    from omegaconf import OmegaConf
+
+    return OmegaConf.structured(Settings)
 
 
 def parse_settings(arguments: Sequence[str]) -> Settings:
@@ -203,7 +208,7 @@ def parse_settings(arguments: Sequence[str]) -> Settings:
     chosen_molecule = values.pop("molecule", MoleculeSettings.name)
     tree["molecule"] = molecule_source(chosen_molecule)
     try:
-        merged = OmegaConf.merge(OmegaConf.structured(Settings), tree)
+        merged = OmegaConf.merge(_schema(), tree)
     except OmegaConfBaseException as error:
         name = str(error.full_key).rpartition(".")[2]
         wrong = wrong_kind(f"molecule.{name}", tree["molecule"].get(name))
@@ -292,15 +297,6 @@ def _default_ansatz(settings: Settings) -> str:
     return "uccsd" if settings.model.name is None else "hardware_efficient"
 
 
-def _hash_of(path: Path) -> str:
-    """SHA-256 of a file, so that a study is another one when the file has changed; empty where it cannot be read."""
-    try:
-        small = is_ordinary(path) and path.stat().st_size <= LARGEST_FILE  # a device has no end
-        return hashlib.sha256(path.read_bytes()).hexdigest() if small else ""
-    except OSError:
-        return ""
-
-
 def _files_of(settings: Settings) -> dict[str, str]:
     """Names of the files that settings name."""
     named = {"model": settings.model.name, "model.lattice": settings.model.lattice, "ansatz": settings.ansatz.name}
@@ -314,7 +310,7 @@ def _fill_defaults(settings: Settings) -> None:
     if settings.task.name is not None:
         settings.pruner.rules = [rule for rule in rules if rule != WITH_SYMMETRY]
         fill_task_defaults(settings)
-        settings.file_contents = {key: _hash_of(Path(name)) for key, name in data_files(settings.task).items()}
+        settings.file_contents = {key: hash_of(Path(name)) for key, name in data_files(settings.task).items()}
         return
     ansatz.name = ansatz.name or _default_ansatz(settings)
     if ansatz.name in LAYERED:
@@ -330,7 +326,7 @@ def _fill_defaults(settings: Settings) -> None:
         first = [] if settings.on_qubits or rules[1] == "symmetry" else _exact_rules(settings)
         settings.pruner.rules = [*first, *rules[1:]]
     fill_scan_defaults(settings)
-    settings.file_contents = {key: _hash_of(Path(name)) for key, name in _files_of(settings).items()}
+    settings.file_contents = {key: hash_of(Path(name)) for key, name in _files_of(settings).items()}
     if model.name in MODELS:
         model.lattice = model.lattice or "ring"
         if model.lattice in LATTICES[:3] and model.n is None:

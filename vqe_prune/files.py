@@ -5,6 +5,7 @@ Reading a pipe would wait for ever and reading a device would never end, so both
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 import struct
@@ -15,6 +16,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from vqe_prune.errors import InputError, first_line, shortened
+
+LARGEST_FILE = 2**28
+"""Bytes of the largest file whose content makes a study another one; readers refuse smaller ones."""
 
 LONGEST_LINE = 2**22
 """Characters of the first line of a trace, which holds the settings; a geometry in them may be a megabyte."""
@@ -39,6 +43,15 @@ def is_ordinary(path: Path) -> bool:
         return path.is_file()
     except (OSError, ValueError):  # a name that no system takes
         return False
+
+
+def hash_of(path: Path) -> str:
+    """SHA-256 of a file, so that a study is another one when the file has changed; empty where it cannot be read."""
+    try:
+        small = is_ordinary(path) and path.stat().st_size <= LARGEST_FILE  # a device has no end
+        return hashlib.sha256(path.read_bytes()).hexdigest() if small else ""
+    except OSError:
+        return ""
 
 
 def check_ordinary(path: Path, where: str) -> None:
