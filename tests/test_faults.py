@@ -155,11 +155,11 @@ import logging.config, os, sys
 from vqe_prune import config, study
 from vqe_prune.__main__ import main
 study.set_up = None  # before anything is computed
-config.parse_settings(["molecule=H2", "seed=1"])  # imports what another user may not read
+config.parse_settings(["model=tfim", "seed=1"])  # imports what another user may not read
 if os.geteuid() == 0:
     os.setuid(65534)  # permissions do not bind root
 for folder in sys.argv[1:]:
-    print(main(["molecule=H2", f"output_dir={folder}"]))
+    print(main(["model=tfim", f"output_dir={folder}"]))
 """
 
 
