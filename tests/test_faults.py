@@ -152,10 +152,11 @@ def test_a_file_system_without_locks_is_said(tmp_path: Path, monkeypatch) -> Non
 
 READ_ONLY = """
 import logging.config, os, sys
-from vqe_prune import config, study
+from vqe_prune import config, molecule_input, study
 from vqe_prune.__main__ import main
 study.set_up = None  # before anything is computed
 config.parse_settings(["model=tfim", "seed=1"])  # imports what another user may not read
+molecule_input.molecule_names()
 if os.geteuid() == 0:
     os.setuid(65534)  # permissions do not bind root
 for folder in sys.argv[1:]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,12 @@ def molecules_folder() -> Path:
 
 def molecule_names() -> list[str]:
     """Return the names of the molecules that come with the package."""
-    return sorted((path.stem for path in molecules_folder().glob("*.yaml")), key=lambda name: (len(name), name))
+    return list(_names_in(molecules_folder()))
+
+
+@cache
+def _names_in(folder: Path) -> tuple[str, ...]:
+    return tuple(sorted((path.stem for path in folder.glob("*.yaml")), key=lambda name: (len(name), name)))
 
 
 def molecule_source(name: str) -> dict[str, Any]:
