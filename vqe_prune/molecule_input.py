@@ -22,6 +22,7 @@ LARGEST_YAML = 2**18
 """Likewise of YAML, which is slow to read."""
 
 
+@cache
 def molecules_folder() -> Path:
     """Return the folder of molecule files: inside the installed package, else beside it in a checkout."""
     package = Path(__file__).parent
